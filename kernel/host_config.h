@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * host.conf, from the ESP: one "key value" a line, '#' comments.
+ *   name alpha            this host's name (obligatory; letters, digits, '-')
+ *   pool lab              hosts of the same pool move VMs among each other
+ *   nic auto | 00:03.0    which NIC carries link and storage
+ *   mtu 1500              up to 9000
+ *   console com1 115200   serial port and rate
+ *   loglevel info         error, warn, info, debug: what reaches the console
+ *   escape ^]             detaches from a guest's console
+ */
+#ifndef KERNEL_HOST_CONFIG_H
+#define KERNEL_HOST_CONFIG_H
+
+#include "kernel/lib/base.h"
+
+struct host_config {
+	char name[32];
+	char pool[32];
+	char nic[16];
+	uint32_t mtu;
+	uint16_t console_port; /* I/O base: 0x3f8 for com1, 0x2f8 for com2 */
+	uint32_t console_baud;
+	uint8_t loglevel;
+	uint8_t escape; /* control character */
+};
+
+struct host_config_error {
+	unsigned line;
+	char text[128];
+};
+
+void host_config_defaults(struct host_config *out);
+/* 0, or -E_INVAL with *err naming line and what was expected. */
+int must_check host_config_parse(const char *text, size_t len, struct host_config *out,
+				 struct host_config_error *err);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The Ethernet switch: one uplink NIC shared by ports (the link, discovery, AoE
+ * initiators, later guests). A port owns one or more MACs; frames to a port's MAC
+ * or to a group address of a type that it asked for reach it.
+ */
+#ifndef KERNEL_NET_SWITCH_H
+#define KERNEL_NET_SWITCH_H
+
+#include "kernel/drivers/netdev.h"
+
+struct net_switch;
+
+struct switch_port {
+	struct list node;
+	const char *name;
+	uint8_t mac[ETH_ALEN];
+	uint16_t ethertype; /* only this type; 0: every type (a guest's port) */
+	bool group;	    /* also frames to broadcast and multicast addresses */
+	/* Takes over the reference. */
+	void (*receive)(struct switch_port *p, struct netbuf *nb);
+	uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
+	struct net_switch *sw;
+};
+
+struct net_switch {
+	struct netdev *uplink; /* may be NULL: a host without NIC */
+	struct list ports;
+	uint64_t unclaimed; /* frames for nobody */
+};
+
+void switch_init(struct net_switch *sw, struct netdev *uplink);
+void switch_attach(struct net_switch *sw, struct switch_port *p);
+void switch_detach(struct switch_port *p);
+/* Takes over the reference. Delivers to local ports and/or the uplink by destination. */
+int switch_send(struct switch_port *p, struct netbuf *nb);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ATA over Ethernet initiator (AoEr11). One struct aoe_disk per VM disk: a
+ * blkdev whose frames carry that disk's own source MAC, because the source MAC
+ * is what the target's reservation list names: it decides who owns the disk.
+ */
+#ifndef KERNEL_STORE_AOE_H
+#define KERNEL_STORE_AOE_H
+
+#include "kernel/drivers/blkdev.h"
+#include "kernel/net/switch.h"
+
+struct aoe_disk;
+
+#define AOE_MAX_RESERVE 255 /* MACs in a reservation list: its count is one byte */
+
+struct aoe_reservation {
+	uint16_t count;
+	uint8_t macs[8][ETH_ALEN]; /* the first 8; count may be more */
+};
+
+struct aoe_target {
+	uint16_t shelf;
+	uint8_t slot;
+	uint8_t mac[ETH_ALEN];
+	uint64_t last_seen_ns;
+	uint64_t sectors; /* 0: not asked yet */
+};
+
+int must_check aoe_init(struct net_switch *sw);
+/* Broadcast a config query; answers fill the list that aoe_target_at walks. */
+void aoe_discover(void);
+const struct aoe_target *aoe_target_at(unsigned index); /* NULL past the end */
+
+/*
+ * Blocks: find e<shelf>.<slot>, identify it. Frames use source MAC mac.
+ * 0, -E_TIMEDOUT (no such target answers), -E_NOMEM, -E_IO.
+ */
+int must_check aoe_open(uint16_t shelf, uint8_t slot, const uint8_t mac[ETH_ALEN],
+			struct aoe_disk **out);
+/* Outstanding requests complete with -E_CANCELLED. */
+void aoe_close(struct aoe_disk *d);
+struct blkdev *aoe_blkdev(struct aoe_disk *d);
+const uint8_t *aoe_mac(const struct aoe_disk *d);
+/* Start another period of ownership: later frames carry this source MAC. No request may be in
+ * flight. */
+void aoe_set_mac(struct aoe_disk *d, const uint8_t mac[ETH_ALEN]);
+/* A fresh, random, locally administered unicast MAC. */
+void aoe_fresh_mac(uint8_t mac[ETH_ALEN]);
+
+/* Blocks until no request is in flight (they are retransmitted meanwhile), or -E_TIMEDOUT. */
+int must_check aoe_drain(struct aoe_disk *d, uint64_t deadline_ns);
+
+/*
+ * Blocks. Reserve/Release commands (AoEr11, command 3), with d's source MAC.
+ * 0, -E_FENCED (the list is held by others: the command was refused),
+ * -E_TIMEDOUT (no answer: whether it was carried out is unknown), -E_IO.
+ */
+int must_check aoe_reserve_read(struct aoe_disk *d, struct aoe_reservation *out,
+				uint64_t deadline_ns);
+int must_check aoe_reserve_set(struct aoe_disk *d, const uint8_t macs[][ETH_ALEN], unsigned count,
+			       uint64_t deadline_ns);
+int must_check aoe_reserve_force(struct aoe_disk *d, const uint8_t macs[][ETH_ALEN], unsigned count,
+				 uint64_t deadline_ns);
+
+struct aoe_stats {
+	uint64_t tx_frames, rx_frames, retransmits, unexpected;
+	uint64_t srtt_ns;
+};
+void aoe_get_stats(const struct aoe_disk *d, struct aoe_stats *out);
+
+#endif

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A virtual machine: configuration, memory, vCPUs, devices, clock, life cycle.
+ * All of it is touched with the host lock held.
+ */
+#ifndef VMM_VM_H
+#define VMM_VM_H
+
+#include "kernel/timer.h"
+#include "kernel/task.h"
+#include "vmm/dirty_log.h"
+#include "vmm/guest_mem.h"
+#include "vmm/iobus.h"
+#include "vmm/vm_config.h"
+#include "vmm/dev/vdev.h"
+
+struct vcpu;
+struct vlapic;
+struct vpic;
+struct vioapic;
+struct vpci;
+struct vuart;
+struct slat;
+struct aoe_disk;
+struct blkdev;
+
+enum vm_state {
+	VM_OFF, /* defined; no memory */
+	VM_RUNNING,
+	VM_PAUSED,   /* by an operator or a move; memory and devices kept */
+	VM_INCOMING, /* inert: being received, never ran here */
+	VM_IN_DOUBT, /* paused; the storage must say who owns it */
+	VM_CRASHED,  /* stopped by an error of its own; info says which */
+};
+const char *vm_state_name(enum vm_state s);
+
+/* Guest time: a TSC that the guest owns, and nanoseconds derived from it. */
+struct vm_clock {
+	uint64_t tsc_khz;    /* frequency that the guest was shown */
+	uint64_t tsc_offset; /* guest TSC = scaled host TSC + offset, while running */
+	uint64_t frozen_tsc; /* guest TSC while not running */
+	bool running;
+};
+
+struct vm_disk {
+	struct vm_disk_config cfg;
+	struct aoe_disk *aoe; /* shared disk; NULL for a local one */
+	struct blkdev *blk;   /* what vblk uses; NULL until opened */
+	uint8_t owner_mac[6]; /* this period of ownership; all zero: none */
+	uint8_t deciding;     /* this disk's reservation decides who owns the VM */
+};
+
+/* Counters for `info` and `top`; never logged on the fast path. */
+struct vm_stats {
+	uint64_t exits[64]; /* by enum vcpu_exit_kind */
+	uint64_t run_ticks; /* in guest mode */
+	uint64_t starts;
+};
+
+struct vm {
+	struct list node; /* in the list of VMs */
+	struct vm_config cfg;
+	enum vm_state state;
+	char crash_reason[96];
+	uint8_t uuid[16];
+
+	struct guest_mem mem;
+	struct slat *slat; /* second-level address translation */
+	struct dirty_log dirty;
+	struct iobus ports, mmio;
+	struct list devices;
+	struct vm_clock clock;
+	struct waitq state_changed;
+
+	uint32_t vcpu_count;
+	struct vcpu *vcpus[VM_MAX_VCPUS];
+
+	/* the devices that others must reach */
+	struct vlapic *vlapics[VM_MAX_VCPUS];
+	struct vpic *vpic;
+	struct vioapic *vioapic;
+	struct vpci *vpci;
+	struct vuart *console;
+
+	uint32_t disk_count;
+	struct vm_disk disks[VM_MAX_DISKS];
+
+	bool poweroff_requested, reset_requested; /* by the guest; handled outside the exit */
+	bool move_under_way;
+	void *move; /* migrate's own, opaque here */
+	struct vm_stats stats;
+};
+
+/* ---- for devices ---- */
+
+/*
+ * Drive interrupt line gsi (0..23) of the VM's PIC and I/O APIC. ISA timer is
+ * gsi 0 at the PIC, pin 2 at the I/O APIC: vm_irq_set(vm, 0, ...) reaches both.
+ */
+void vm_irq_set(struct vm *vm, unsigned gsi, bool level);
+/* A device's message-signalled interrupt, as written to 0xFEExxxxx. */
+void vm_msi(struct vm *vm, uint64_t addr, uint32_t data);
+/* Guest nanoseconds since its power-on; stands still while it does not run. */
+uint64_t vm_now_ns(const struct vm *vm);
+/* A vCPU has something new to look at (interrupt, request): wake it or make it exit. */
+void vcpu_kick(struct vcpu *v);
+/* The guest switched itself off / asked for a reset (ACPI, port 0xCF9, 0x64). */
+void vm_guest_poweroff(struct vm *vm);
+void vm_guest_reset(struct vm *vm);
+/* Stop this VM alone: the guest did what cannot be continued. printf-like reason. */
+void vm_crash(struct vm *vm, const char *fmt, ...) printf_like(2, 3);
+
+/* A one-shot timer in guest nanoseconds (vm_now_ns). Host-side, not state. */
+struct vtimer {
+	struct timer timer;
+	struct vm *vm;
+	void (*fn)(struct vtimer *t);
+};
+void vtimer_init(struct vtimer *t, struct vm *vm, void (*fn)(struct vtimer *t));
+void vtimer_arm(struct vtimer *t, uint64_t guest_ns);
+void vtimer_cancel(struct vtimer *t);
+
+/* ---- life cycle, for the console and for moves; all may block ---- */
+
+struct vm *vm_find(const char *name);
+struct vm *vm_at(unsigned index); /* NULL past the end */
+/* Add a VM in state VM_OFF. -E_EXIST, -E_NOMEM. */
+int must_check vm_define(const struct vm_config *cfg, struct vm **out);
+/* VM_OFF or VM_CRASHED only. */
+int must_check vm_undefine(struct vm *vm);
+/* Allocate memory, devices, vCPUs; open disks; load the boot files; run. */
+int must_check vm_start(struct vm *vm);
+/* Power off at once, free memory. */
+void vm_destroy(struct vm *vm);
+/* ACPI power button. */
+int must_check vm_shutdown(struct vm *vm);
+
+/* All vCPUs out of the guest, devices quiesced, clock frozen. */
+int must_check vm_pause(struct vm *vm);
+/* Devices resumed, clock goes on, vCPUs run. From VM_PAUSED or VM_IN_DOUBT. */
+int must_check vm_resume(struct vm *vm);
+
+/*
+ * For the target of a move: memory, devices and vCPUs as cfg says, state
+ * VM_INCOMING, nothing loaded, disks opened but not owned.
+ */
+int must_check vm_create_incoming(const struct vm_config *cfg, struct vm **out);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a VM is: parsed from vm.conf, shown by `info`, sent in a move. Plain
+ * bytes, no pointers.
+ */
+#ifndef VMM_VM_CONFIG_H
+#define VMM_VM_CONFIG_H
+
+#include "kernel/lib/base.h"
+
+#define VM_NAME_LEN    32
+#define VM_MAX_VCPUS   16
+#define VM_MAX_DISKS   8
+#define VM_CMDLINE_LEN 1024
+#define VM_PATH_LEN    128
+
+/* "disk vda aoe 1.0 [readonly]" or "disk vda local ata0 [readonly]" */
+struct vm_disk_config {
+	char name[8]; /* "vda" */
+	uint8_t used, shared, readonly, pad;
+	uint16_t shelf; /* AoE */
+	uint8_t slot, pad2;
+	char local[24]; /* name of a local blkdev when not shared */
+};
+
+/*
+ * vm.conf, one "key value" a line, '#' comments:
+ *   memory 256M | vcpus 1 | kernel vmlinuz | initrd initrd.img
+ *   cmdline console=ttyS0 ... (rest of the line) | disk ... | autostart yes|no
+ *   uuid 8-4-4-4-12 hex | cpu_hide FEATURE ... | weight 100
+ * The name is that of the folder vms/NAME.
+ */
+struct vm_config {
+	char name[VM_NAME_LEN];
+	uint8_t uuid[16];
+	uint64_t memory; /* bytes, multiple of 2 MiB */
+	uint32_t vcpus;
+	uint32_t weight;
+	uint32_t disk_count;
+	uint8_t autostart, testdev, pad[2];
+	char kernel[VM_PATH_LEN]; /* file-pool path: "vms/web/vmlinuz" */
+	char initrd[VM_PATH_LEN]; /* empty: none */
+	char cmdline[VM_CMDLINE_LEN];
+	char cpu_hide[128]; /* feature names to hide from the guest, space separated */
+	struct vm_disk_config disks[VM_MAX_DISKS];
+};
+
+/* Words for the console: line is 1-based. */
+struct config_error {
+	unsigned line;
+	char text[128];
+};
+
+/*
+ * Parse vm.conf text (need not be terminated). 0, or -E_INVAL with *err filled:
+ * unknown keys, bad values and missing obligatory keys (memory, kernel) name
+ * their line and what was expected.
+ */
+int must_check vm_config_parse(const char *name, const char *text, size_t len,
+			       struct vm_config *out, struct config_error *err);
+/* Is this config (from a peer) sane? The same limits as the parser's. 0 or -E_INVAL. */
+int must_check vm_config_check(const struct vm_config *cfg, struct config_error *err);
+
+#endif
