@@ -8,6 +8,7 @@
 
 #include "kernel/timer.h"
 #include "kernel/task.h"
+#include "vmm/cpuid_policy.h"
 #include "vmm/dirty_log.h"
 #include "vmm/guest_mem.h"
 #include "vmm/iobus.h"
@@ -70,6 +71,7 @@ struct vm {
 	struct iobus ports, mmio;
 	struct list devices;
 	struct vm_clock clock;
+	struct cpuid_policy cpuid;
 	struct waitq state_changed;
 
 	uint32_t vcpu_count;
@@ -102,6 +104,11 @@ void vm_irq_set(struct vm *vm, unsigned gsi, bool level);
 void vm_msi(struct vm *vm, uint64_t addr, uint32_t data);
 /* Guest nanoseconds since its power-on; stands still while it does not run. */
 uint64_t vm_now_ns(const struct vm *vm);
+/* The TSC that the guest would read now; and a guest TSC value as vm_now_ns time. */
+uint64_t vm_guest_tsc(const struct vm *vm);
+uint64_t vm_tsc_to_ns(const struct vm *vm, uint64_t guest_tsc);
+/* The clock in a move: frozen on the source, set (frozen) on the target before vm_resume. */
+void vm_clock_set(struct vm *vm, uint64_t guest_tsc);
 /* A vCPU has something new to look at (interrupt, request): wake it or make it exit. */
 void vcpu_kick(struct vcpu *v);
 /* The guest switched itself off / asked for a reset (ACPI, port 0xCF9, 0x64). */

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A virtual CPU: a host task that enters the guest, handles its exits and
+ * sleeps while it is halted.
+ */
+#ifndef VMM_VCPU_H
+#define VMM_VCPU_H
+
+#include "arch/x86/cpu_state.h"
+#include "kernel/task.h"
+#include "vmm/vm.h"
+
+struct hw_vcpu; /* the backend's part (VMCS etc.) */
+
+struct vcpu {
+	struct vm *vm;
+	uint32_t id; /* also its APIC id */
+	struct hw_vcpu *hw;
+	struct task *task;
+	struct vlapic *lapic;
+	struct waitq wake;	 /* halted or paused vCPUs wait here */
+	struct waitq stopped_wq; /* those who wait for it to stop */
+	bool stop_requested;	 /* leave the guest and stay out */
+	bool stopped;
+	bool exiting; /* the task is to end */
+	bool kicked;  /* look again before sleeping */
+	bool wait_sipi, halted, nmi_pending;
+	bool init_pending, sipi_pending;
+	uint8_t sipi_vector;
+	uint64_t run_ticks;
+};
+
+/* Makes the backend's part and the task (stopped until vm_resume). -E_NOMEM */
+int must_check vcpu_create(struct vm *vm, uint32_t id);
+void vcpu_destroy(struct vcpu *v);
+
+/*
+ * The architectural state, for loaders and moves. The vCPU must be stopped.
+ * vcpu_set_state checks nothing: call vcpu_check_state on hostile input before.
+ */
+void vcpu_get_state(struct vcpu *v, struct cpu_state *out);
+int must_check vcpu_set_state(struct vcpu *v, const struct cpu_state *in);
+/* Could a processor be in this state, with the VM's CPUID policy? 0 or -E_INVAL after log_warn. */
+int must_check vcpu_check_state(const struct vcpu *v, const struct cpu_state *in);
+
+/* The table that describes struct cpu_state in the stream ("vcpu"). */
+extern const struct state_table vcpu_state_table;
+
+/* From local APICs: INIT, start-up, NMI. */
+void vcpu_init_ipi(struct vcpu *v);
+void vcpu_sipi(struct vcpu *v, uint8_t vector);
+void vcpu_nmi(struct vcpu *v);
+
+#endif
