@@ -32,8 +32,10 @@ UNIT_CFLAGS := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-reco
         -fno-omit-frame-pointer -fno-strict-aliasing $(WARN) -I. -DUNIT_TEST
 
 # ---- the hypervisor, room by room ------------------------------------------
-SRC_lib     := kernel/lib/err.c
-SRC_arch    :=
+SRC_lib     := kernel/lib/err.c kernel/lib/string.c kernel/lib/strutil.c kernel/lib/format.c \
+               kernel/lib/crc32c.c
+SRC_arch    := arch/x86/entry.S arch/x86/trampoline.S arch/x86/cpu.c arch/x86/traps.c arch/x86/paging.c \
+               arch/x86/apic.c arch/x86/tsc.c
 SRC_kernel  :=
 SRC_drivers :=
 SRC_net     :=
@@ -49,6 +51,12 @@ OBJ := $(patsubst %,$(B)/obj/%.o,$(SRC))
 # ---- unit tests: tests/unit/test_NAME.c and the sources it links ------------
 # Each links cmocka (Debian) and, where named, the fakes in tests/unit/.
 UNITS :=
+# lib, console, host (H)
+UNITS += string strutil crc32c format
+UNIT_string  :=
+UNIT_strutil := kernel/lib/strutil.c
+UNIT_crc32c  := kernel/lib/crc32c.c
+UNIT_format  := kernel/lib/format.c kernel/lib/strutil.c
 
 .PHONY: all deps check unit clean
 all:

@@ -11,4 +11,9 @@
  */
 uint32_t crc32c(uint32_t crc, const void *data, size_t len);
 
+/* The two ways that crc32c chooses between by CPUID; equal results. For the unit test. */
+uint32_t crc32c_by_table(uint32_t crc, const void *data, size_t len);
+uint32_t crc32c_by_cpu(uint32_t crc, const void *data, size_t len); /* needs SSE4.2 */
+bool crc32c_cpu_can(void);
+
 #endif
