@@ -28,6 +28,12 @@ unsigned netbuf_frame_max(void);
 struct netbuf *must_check netbuf_alloc(void);
 struct netbuf *netbuf_get(struct netbuf *nb); /* one more reference; returns nb */
 void netbuf_put(struct netbuf *nb);	      /* one less; the last frees */
+unsigned netbuf_free_count(void);
+/*
+ * Less than an eighth is free: who can wait or let the peer repeat (senders,
+ * frames ahead of a gap) leaves the rest to the NIC's receive ring.
+ */
+bool netbuf_is_scarce(void);
 
 #define ETH_ALEN      6
 #define ETH_HLEN      14

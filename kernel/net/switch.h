@@ -2,12 +2,14 @@
 /*
  * The Ethernet switch: one uplink NIC shared by ports (the link, discovery, AoE
  * initiators, later guests). A port owns one or more MACs; frames to a port's MAC
- * or to a group address of a type that it asked for reach it.
+ * or to a group address of a type that it asked for reach it. A sender may keep
+ * a reference to a sent frame, but must not change it.
  */
 #ifndef KERNEL_NET_SWITCH_H
 #define KERNEL_NET_SWITCH_H
 
 #include "kernel/drivers/netdev.h"
+#include "kernel/timer.h"
 
 struct net_switch;
 
@@ -17,7 +19,7 @@ struct switch_port {
 	uint8_t mac[ETH_ALEN];
 	uint16_t ethertype; /* only this type; 0: every type (a guest's port) */
 	bool group;	    /* also frames to broadcast and multicast addresses */
-	/* Takes over the reference. */
+	/* Takes over the reference. Must not attach or detach ports, nor block. */
 	void (*receive)(struct switch_port *p, struct netbuf *nb);
 	uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
 	struct net_switch *sw;
@@ -27,6 +29,9 @@ struct net_switch {
 	struct netdev *uplink; /* may be NULL: a host without NIC */
 	struct list ports;
 	uint64_t unclaimed; /* frames for nobody */
+	struct list local;  /* frames from port to port, delivered by the timer */
+	unsigned local_count;
+	struct timer local_timer;
 };
 
 void switch_init(struct net_switch *sw, struct netdev *uplink);
@@ -34,5 +39,7 @@ void switch_attach(struct net_switch *sw, struct switch_port *p);
 void switch_detach(struct switch_port *p);
 /* Takes over the reference. Delivers to local ports and/or the uplink by destination. */
 int switch_send(struct switch_port *p, struct netbuf *nb);
+/* Frames that the uplink takes now. */
+unsigned switch_send_room(const struct net_switch *sw);
 
 #endif
