@@ -37,26 +37,71 @@ SRC_lib     := kernel/lib/err.c kernel/lib/string.c kernel/lib/strutil.c kernel/
 SRC_arch    := arch/x86/entry.S arch/x86/trampoline.S arch/x86/cpu.c arch/x86/traps.c arch/x86/paging.c \
                arch/x86/apic.c arch/x86/tsc.c
 SRC_kernel  :=
-SRC_drivers :=
-SRC_net     :=
+SRC_drivers := kernel/drivers/e1000.c kernel/drivers/e1000_hw.c
+SRC_net     := kernel/net/netbuf.c kernel/net/switch.c
 SRC_store   :=
-SRC_vmm     :=
-SRC_dev     :=
+SRC_vmm     := vmm/decode.c vmm/emulate.c
+SRC_dev     := vmm/iobus.c vmm/dev/state.c vmm/dev/vdev.c
 SRC_migrate :=
 
 SRC := $(SRC_lib) $(SRC_arch) $(SRC_kernel) $(SRC_drivers) $(SRC_net) $(SRC_store) \
        $(SRC_vmm) $(SRC_dev) $(SRC_migrate)
 OBJ := $(patsubst %,$(B)/obj/%.o,$(SRC))
 
+# ---- the loader (boot/, GNU-EFI) and the disk image --------------------------
+# Linked as a shared object and turned into a PE file; same sources, same bytes.
+EFI_CRT  := /usr/lib
+EFI_INC  := /usr/include/efi
+SRC_boot := boot/main.c boot/elf.c boot/files.c boot/firmware.c boot/leave.c boot/memmap.c \
+            boot/paging.c boot/platform.c \
+            kernel/lib/string.c kernel/lib/strutil.c kernel/lib/format.c
+OBJ_boot := $(patsubst %,$(B)/boot-obj/%.o,$(SRC_boot))
+
+# No SSE for a plain reason: nothing here needs it, and firmware's own state stays.
+BOOT_CFLAGS := -std=gnu11 -O2 -ffreestanding -fpic -fshort-wchar -fvisibility=hidden \
+        -mno-red-zone -mgeneral-regs-only -fno-strict-aliasing -fno-stack-protector \
+        -fno-asynchronous-unwind-tables -fcf-protection=none -DGNU_EFI_USE_MS_ABI \
+        -ffile-prefix-map=$(CURDIR)=. $(WARN) -I. \
+        -isystem $(EFI_INC) -isystem $(EFI_INC)/x86_64
+
+$(B)/boot-obj/%.c.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(BOOT_CFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/BOOTX64.so: $(OBJ_boot)
+	$(LD) -nostdlib -shared -Bsymbolic -znocombreloc --no-undefined --build-id=none \
+	  -T $(EFI_CRT)/elf_x86_64_efi.lds $(EFI_CRT)/crt0-efi-x86_64.o $^ \
+	  $(EFI_CRT)/libgnuefi.a -o $@
+
+$(B)/BOOTX64.EFI: $(B)/BOOTX64.so
+	$(OBJCOPY) -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j '.rel*' -j .reloc \
+	  --target efi-app-x86_64 --subsystem=10 $< $@
+
+$(B)/pagurus.img: $(B)/BOOTX64.EFI $(B)/pagurus.elf boot/host.conf $(wildcard tools/mkimage*.py)
+	$(PYTHON) tools/mkimage.py -o $@ --loader $(B)/BOOTX64.EFI --kernel $(B)/pagurus.elf \
+	  --host-conf boot/host.conf
+
+-include $(OBJ_boot:.o=.d)
+
 # ---- unit tests: tests/unit/test_NAME.c and the sources it links ------------
 # Each links cmocka (Debian) and, where named, the fakes in tests/unit/.
 UNITS :=
+# guest loaders, ACPI, PCI, disk, decoder (C)
+UNITS += decode emulate
+UNIT_decode := vmm/decode.c
+UNIT_emulate := vmm/decode.c vmm/emulate.c
 # lib, console, host (H)
 UNITS += string strutil crc32c format
 UNIT_string  :=
 UNIT_strutil := kernel/lib/strutil.c
 UNIT_crc32c  := kernel/lib/crc32c.c
 UNIT_format  := kernel/lib/format.c kernel/lib/strutil.c
+
+# virtual platform devices (B)
+FAKE_VM := tests/unit/fake_vm.c tests/unit/fake_kernel.c vmm/iobus.c vmm/dev/state.c vmm/dev/vdev.c
+UNITS += state iobus
+UNIT_state := vmm/dev/state.c
+UNIT_iobus := vmm/iobus.c
 
 .PHONY: all deps check unit clean
 all:

@@ -22,7 +22,8 @@ struct io_region {
 	struct list node;
 	const char *name;
 	uint64_t base, len;
-	bool enabled; /* a BAR whose decoding is off does not claim */
+	bool enabled;	/* a BAR whose decoding is off does not claim */
+	bool byte_wide; /* an 8-bit device: wider accesses arrive as bytes, lowest first */
 	const struct io_ops *ops;
 	struct vdev *dev;
 };
@@ -33,6 +34,10 @@ struct iobus {
 };
 
 void iobus_init(struct iobus *bus);
+/*
+ * An access that crosses the end of a region is split into bytes too, as the ISA
+ * bus does. Handlers see size 1, 2, 4 or 8 and the whole access inside the region.
+ */
 /* The region must stay allocated. 0, or -E_EXIST when it overlaps an enabled region. */
 int must_check iobus_add(struct iobus *bus, struct io_region *r);
 void iobus_remove(struct iobus *bus, struct io_region *r);

@@ -36,6 +36,24 @@ struct vdev {
 	void *state;	   /* the struct that ops->table describes */
 };
 
+/*
+ * The limits of an incoming state: each element of the field must be at most max.
+ * For `check`: most fields need no more than this.
+ */
+struct vdev_limit {
+	struct state_field field;
+	uint64_t max;
+};
+
+/* No guest lives 146 years: deadlines and times in states stay below this. */
+#define VDEV_NS_MAX BIT(62)
+
+/* 0, or -E_INVAL after log_warn named the device, the field, its value and the limit. */
+int must_check vdev_check_limits(const struct vdev *d, const void *state,
+				 const struct vdev_limit *limits, size_t count);
+/* -E_INVAL after log_warn: for what a limit cannot say. expected: "0 or a multiple of 4". */
+int vdev_refuse(const struct vdev *d, const char *field, uint64_t value, const char *expected);
+
 /* Add to vm->devices. Also calls ops->reset. */
 void vdev_add(struct vm *vm, struct vdev *d, const struct vdev_ops *ops, uint16_t instance,
 	      void *state);
