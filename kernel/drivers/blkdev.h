@@ -28,6 +28,8 @@ struct blk_request {
 	void (*done)(struct blk_request *rq, int err);
 	void *ctx;
 	uint32_t driver_left; /* private to the driver */
+	uint32_t driver_next;
+	bool driver_clear;
 	int driver_err;
 };
 
@@ -55,6 +57,16 @@ struct blkdev {
 int must_check blkdev_read(struct blkdev *bd, uint64_t sector, uint32_t count, void *buf);
 int must_check blkdev_write(struct blkdev *bd, uint64_t sector, uint32_t count, const void *buf);
 int must_check blkdev_flush(struct blkdev *bd);
+
+/*
+ * For drivers. blkdev_begin checks a request (frags, length, range: -E_INVAL,
+ * -E_RANGE) and counts it as in flight; blkdev_end counts it out and calls done.
+ */
+int must_check blkdev_begin(struct blkdev *bd, struct blk_request *rq);
+void blkdev_end(struct blkdev *bd, struct blk_request *rq, int err);
+/* Copy len bytes at byte offset of the request's frags, which blkdev_begin has checked. */
+void blk_frags_read(const struct blk_request *rq, uint32_t offset, void *dst, uint32_t len);
+void blk_frags_write(struct blk_request *rq, uint32_t offset, const void *src, uint32_t len);
 
 /* Registry of the host's own disks, for `store`. */
 int must_check blkdev_register(struct blkdev *bd);
