@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Device registers in memory. Unit tests put a fake device behind these calls. */
+#ifndef KERNEL_DRIVERS_MMIO_H
+#define KERNEL_DRIVERS_MMIO_H
+
+#include "kernel/lib/base.h"
+
+#ifdef UNIT_TEST
+uint32_t mmio_read32(volatile void *base, unsigned reg);
+void mmio_write32(volatile void *base, unsigned reg, uint32_t value);
+#else
+static inline uint32_t mmio_read32(volatile void *base, unsigned reg)
+{
+	return *(volatile uint32_t *)((volatile uint8_t *)base + reg);
+}
+
+/* What was written to memory before is visible to the device (x86 store order). */
+static inline void mmio_write32(volatile void *base, unsigned reg, uint32_t value)
+{
+	asm volatile("" ::: "memory");
+	*(volatile uint32_t *)((volatile uint8_t *)base + reg) = value;
+}
+#endif
+
+#endif
