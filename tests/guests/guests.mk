@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The guests of the tests: a Linux initramfs around Debian's cloud kernel
+# (unpacked by `make deps`), and a bare guest of a few hundred pages.
+
+GUEST_WARN   := -Wall -Wextra -Werror -Wshadow -Wno-unused-parameter -Wvla -Wundef
+GUEST_CFLAGS := -std=gnu11 -Os -ffreestanding -fno-stack-protector -fno-pic -fno-pie \
+        -fno-asynchronous-unwind-tables -fcf-protection=none -mno-red-zone \
+        -ffile-prefix-map=$(CURDIR)=. $(GUEST_WARN) -I.
+GUEST_LDFLAGS := -nostdlib -static -Wl,--build-id=none -Wl,-z,noseparate-code -Wl,-s
+
+G := $(B)/guest
+
+.PHONY: guests
+guests: $(G)/initrd.img $(G)/initrd-shell.img $(G)/ticker.elf
+
+$(G)/init: tests/guests/init.c tests/guests/worker.c tests/guests/sys.h tests/guests/work.h
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_CFLAGS) $(GUEST_LDFLAGS) -o $@ $(filter %.c,$^)
+
+$(G)/ticker.elf: tests/guests/ticker_start.S tests/guests/ticker.c tests/guests/ticker.ld
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_CFLAGS) -mgeneral-regs-only -mno-sse $(GUEST_LDFLAGS) \
+		-Wl,-T,tests/guests/ticker.ld -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments \
+		-o $@ $(filter %.c %.S,$^)
+
+# The modules are those of the kernel that make deps unpacked into build/guest.
+$(G)/initrd.img: $(G)/init tests/guests/mkinitramfs.py build/guest/vmlinuz
+	$(PYTHON) tests/guests/mkinitramfs.py -o $@ --init $(G)/init --modules build/guest/modules
+$(G)/initrd-shell.img: $(G)/init tests/guests/mkinitramfs.py build/guest/vmlinuz
+	$(PYTHON) tests/guests/mkinitramfs.py -o $@ --init $(G)/init --modules build/guest/modules \
+		--shell
+build/guest/vmlinuz:
+	tools/deps.sh
