@@ -41,7 +41,8 @@ SRC_drivers := kernel/drivers/e1000.c kernel/drivers/e1000_hw.c
 SRC_net     := kernel/net/netbuf.c kernel/net/switch.c
 SRC_store   :=
 SRC_vmm     := vmm/decode.c vmm/emulate.c
-SRC_dev     := vmm/iobus.c vmm/dev/state.c vmm/dev/vdev.c
+SRC_dev     := vmm/iobus.c vmm/dev/state.c vmm/dev/vdev.c \
+               vmm/dev/vuart.c
 SRC_migrate :=
 
 SRC := $(SRC_lib) $(SRC_arch) $(SRC_kernel) $(SRC_drivers) $(SRC_net) $(SRC_store) \
@@ -102,6 +103,8 @@ FAKE_VM := tests/unit/fake_vm.c tests/unit/fake_kernel.c vmm/iobus.c vmm/dev/sta
 UNITS += state iobus
 UNIT_state := vmm/dev/state.c
 UNIT_iobus := vmm/iobus.c
+UNITS += vuart
+UNIT_vuart := $(FAKE_VM) vmm/dev/vuart.c
 
 .PHONY: all deps check unit clean
 all:

@@ -80,11 +80,10 @@ void vtimer_cancel(struct vtimer *t)
 	timer_cancel(&t->timer);
 }
 
-struct vm *fake_vm_create(uint64_t mem_size, unsigned vcpus)
-{
-	struct vm *vm = calloc(1, sizeof(*vm));
+static unsigned live_vms;
 
-	assert_non_null(vm);
+static void fake_vm_reset(void)
+{
 	fake_kernel_reset();
 	fake_guest_base = 0;
 	fake_guest_tsc_per_ns = 2;
@@ -94,6 +93,15 @@ struct vm *fake_vm_create(uint64_t mem_size, unsigned vcpus)
 	memset(fake_nmis, 0, sizeof(fake_nmis));
 	memset(fake_sipis, 0, sizeof(fake_sipis));
 	fake_kicks = 0;
+}
+
+struct vm *fake_vm_create(uint64_t mem_size, unsigned vcpus)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+
+	assert_non_null(vm);
+	if (live_vms++ == 0)
+		fake_vm_reset();
 	list_init(&vm->devices);
 	iobus_init(&vm->ports);
 	iobus_init(&vm->mmio);
@@ -119,8 +127,10 @@ void fake_vm_destroy(struct vm *vm)
 	}
 	assert_true(list_empty(&vm->ports.regions));
 	assert_true(list_empty(&vm->mmio.regions));
-	assert_int_equal(fake_timers_armed(), 0);
-	assert_int_equal(fake_alloc_live, 0);
+	if (--live_vms == 0) {
+		assert_int_equal(fake_timers_armed(), 0);
+		assert_int_equal(fake_alloc_live, 0);
+	}
 	for (unsigned i = 0; i < vm->vcpu_count; i++)
 		free(vm->vcpus[i]);
 	free(vm);

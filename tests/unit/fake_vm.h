@@ -25,9 +25,12 @@ extern unsigned fake_kicks;
 extern unsigned fake_inits[VM_MAX_VCPUS], fake_nmis[VM_MAX_VCPUS], fake_sipis[VM_MAX_VCPUS];
 extern uint8_t fake_sipi_vector;
 
-/* fake_kernel_reset, and a VM with mem_size bytes announced and vcpus vCPUs. */
+/*
+ * A VM with mem_size bytes announced and vcpus vCPUs. The first one starts from
+ * fake_kernel_reset; a second one (the target of a move) shares clock and records.
+ */
 struct vm *fake_vm_create(uint64_t mem_size, unsigned vcpus);
-/* Destroys its devices (newest first) and fails the test when anything leaked. */
+/* Destroys its devices (newest first); with the last VM, fails when anything leaked. */
 void fake_vm_destroy(struct vm *vm);
 /* Move the clock on by ns, firing timers. */
 void fake_run(uint64_t ns);
