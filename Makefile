@@ -44,6 +44,8 @@ SRC_vmm     := vmm/decode.c vmm/emulate.c
 SRC_dev     := vmm/iobus.c vmm/dev/state.c vmm/dev/vdev.c \
                vmm/dev/vuart.c
 SRC_migrate :=
+SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/entropy.c kernel/files.c
+SRC_drivers += kernel/drivers/serial.c
 
 SRC := $(SRC_lib) $(SRC_arch) $(SRC_kernel) $(SRC_drivers) $(SRC_net) $(SRC_store) \
        $(SRC_vmm) $(SRC_dev) $(SRC_migrate)
@@ -92,11 +94,15 @@ UNITS += decode emulate
 UNIT_decode := vmm/decode.c
 UNIT_emulate := vmm/decode.c vmm/emulate.c
 # lib, console, host (H)
-UNITS += string strutil crc32c format
+UNITS += string strutil crc32c format host_config entropy files log
 UNIT_string  :=
 UNIT_strutil := kernel/lib/strutil.c
 UNIT_crc32c  := kernel/lib/crc32c.c
 UNIT_format  := kernel/lib/format.c kernel/lib/strutil.c
+UNIT_host_config := kernel/host_config.c kernel/lib/format.c kernel/lib/strutil.c
+UNIT_entropy := kernel/entropy.c
+UNIT_files   := kernel/files.c kernel/lib/crc32c.c kernel/lib/strutil.c
+UNIT_log     := kernel/log.c kernel/lib/format.c kernel/lib/strutil.c
 
 # virtual platform devices (B)
 FAKE_VM := tests/unit/fake_vm.c tests/unit/fake_kernel.c vmm/iobus.c vmm/dev/state.c vmm/dev/vdev.c

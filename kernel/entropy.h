@@ -5,6 +5,12 @@
 
 #include "kernel/lib/base.h"
 
+/* Once, before the first fill: the loader's seed (struct handoff), mixed with RDRAND and TSC. */
+void entropy_init(const uint8_t seed[32]);
 void entropy_fill(void *buf, size_t len);
+
+/* The block function of RFC 8439 section 2.3, words in host order. For the unit test. */
+void chacha20_block(uint32_t out[16], const uint32_t key[8], uint32_t counter,
+		    const uint32_t nonce[3]);
 
 #endif

@@ -18,6 +18,26 @@ void log_write(enum log_level level, const char *fmt, ...) printf_like(2, 3);
 #define log_info(...)  log_write(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_write(LOG_DEBUG, __VA_ARGS__)
 
+#define LOG_TEXT_MAX 240
+
+struct log_line {
+	uint64_t ns; /* time_ns() */
+	enum log_level level;
+	char text[LOG_TEXT_MAX]; /* printable characters only, terminated */
+};
+
+const char *log_level_name(enum log_level level); /* "error", "warn", "info", "debug" */
+
+/* Each line of at most this level also goes to sink, which must not block. NULL: nowhere. */
+void log_set_sink(void (*sink)(const struct log_line *line));
+void log_set_console_level(enum log_level max);
+
+/*
+ * Walk the ring: start with *cursor = 0; true and the next line, or false at the
+ * end (keep the cursor to follow). Lines overwritten meanwhile are skipped.
+ */
+bool log_next(uint64_t *cursor, struct log_line *out);
+
 /* Impossible host state: full report on the serial line, then stop every CPU. */
 _Noreturn void panic(const char *fmt, ...) printf_like(1, 2);
 

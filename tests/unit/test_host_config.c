@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* host.conf: what is accepted, and which words refuse the rest. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "kernel/host_config.h"
+#include "kernel/log.h"
+
+const char *log_level_name(enum log_level level)
+{
+	static const char *const names[] = {"error", "warn", "info", "debug"};
+
+	return names[level];
+}
+
+static struct host_config cfg;
+static struct host_config_error why;
+
+/* The text in memory of exactly its length, so that ASan sees a read beyond. */
+static int parse(const char *text, size_t len)
+{
+	char *copy = malloc(len + !len);
+	int err;
+
+	memcpy(copy, text, len);
+	memset(&why, 0, sizeof(why));
+	err = host_config_parse(copy, len, &cfg, &why);
+	free(copy);
+	return err;
+}
+
+static void test_all_keys(void **state)
+{
+	static const char text[] = "# a host\r\n"
+				   "name   alpha-1\t # trailing words\n"
+				   "\n"
+				   "pool lab\nnic 00:03.0\nmtu 9000\n  console\tcom2   9600  \n"
+				   "loglevel debug\nescape ^A";
+
+	assert_int_equal(parse(text, strlen(text)), 0);
+	assert_string_equal(cfg.name, "alpha-1");
+	assert_string_equal(cfg.pool, "lab");
+	assert_string_equal(cfg.nic, "00:03.0");
+	assert_int_equal(cfg.mtu, 9000);
+	assert_int_equal(cfg.console_port, 0x2f8);
+	assert_int_equal(cfg.console_baud, 9600);
+	assert_int_equal(cfg.loglevel, LOG_DEBUG);
+	assert_int_equal(cfg.escape, 1);
+}
+
+static void test_defaults(void **state)
+{
+	assert_int_equal(parse("name a", 6), 0);
+	assert_string_equal(cfg.pool, "default");
+	assert_string_equal(cfg.nic, "auto");
+	assert_int_equal(cfg.mtu, 1500);
+	assert_int_equal(cfg.console_port, 0x3f8);
+	assert_int_equal(cfg.console_baud, 115200);
+	assert_int_equal(cfg.loglevel, LOG_INFO);
+	assert_int_equal(cfg.escape, 0x1d);
+}
+
+static const struct {
+	const char *text;
+	unsigned line;
+	const char *words;
+} refused[] = {
+    {"", 1, "name"},
+    {"\n\n# nothing\n", 4, "obligatory"},
+    {"name\n", 1, "name '': expected letters"},
+    {"name al pha", 1, "name 'al pha': expected letters, digits"},
+    {"name abcdefghijklmnopqrstuvwxyz0123456", 1, "at most 31"},
+    {"name a\nname b", 2, "key 'name': expected once"},
+    {"name a\ncolour red", 2, "key 'colour': expected name, pool"},
+    {"name a\nnic eth0", 2, "PCI address"},
+    {"name a\nnic 00:23.0", 2, "PCI address"},
+    {"name a\nmtu 1499", 2, "from 1500 to 9000"},
+    {"name a\nmtu 9001", 2, "from 1500 to 9000"},
+    {"name a\nmtu big", 2, "mtu 'big'"},
+    {"name a\nconsole com3", 2, "com1 or com2"},
+    {"name a\nconsole com12", 2, "com1 or com2"},
+    {"name a\nconsole com1 115000", 2, "com1 or com2"},
+    {"name a\nconsole com1 0", 2, "com1 or com2"},
+    {"name a\nloglevel loud", 2, "error, warn, info or debug"},
+    {"name a\nescape ^C", 2, "'^' and a letter"},
+    {"name a\nescape ]", 2, "'^' and a letter"},
+    {"name a\nescape ^", 2, "'^' and a letter"},
+    {"name \033[2J", 1, "name '?[2J'"},
+    {"name a\n0123456789012345678901234567890123456789012345678901234567890123456789", 2,
+     "at most 63"},
+};
+
+static void test_refused_with_words(void **state)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(refused); i++) {
+		memset(&cfg, 0x77, sizeof(cfg));
+		assert_int_equal(parse(refused[i].text, strlen(refused[i].text)), -E_INVAL);
+		if (!strstr(why.text, refused[i].words))
+			fail_msg("'%s' says '%s'", refused[i].text, why.text);
+		assert_int_equal(why.line, refused[i].line);
+		assert_int_equal((uint8_t)cfg.name[0], 0x77); /* untouched */
+	}
+	assert_int_equal(parse("name a\0b", 8), -E_INVAL);
+}
+
+static void test_noise(void **state)
+{
+	char noise[64];
+
+	srand(2);
+	for (unsigned round = 0; round < 20000; round++) {
+		size_t n = (size_t)rand() % sizeof(noise);
+
+		strcpy(noise, "name a\nconsole com1 9600\nescape ^]\nnic auto");
+		for (unsigned k = 0; k < 3; k++)
+			noise[rand() % 44] = (char)rand();
+		if (parse(noise, n) != 0)
+			assert_true(why.text[0] && why.line);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_all_keys),
+	    cmocka_unit_test(test_defaults),
+	    cmocka_unit_test(test_refused_with_words),
+	    cmocka_unit_test(test_noise),
+	};
+
+	return cmocka_run_group_tests_name("host_config", tests, NULL, NULL);
+}
