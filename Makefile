@@ -89,6 +89,10 @@ $(B)/pagurus.img: $(B)/BOOTX64.EFI $(B)/pagurus.elf boot/host.conf $(wildcard to
 # ---- unit tests: tests/unit/test_NAME.c and the sources it links ------------
 # Each links cmocka (Debian) and, where named, the fakes in tests/unit/.
 UNITS :=
+
+UNITS += elf_loader boot_memory
+UNIT_elf_loader  := boot/elf.c
+UNIT_boot_memory := boot/memmap.c boot/paging.c
 # guest loaders, ACPI, PCI, disk, decoder (C)
 UNITS += decode emulate
 UNIT_decode := vmm/decode.c
