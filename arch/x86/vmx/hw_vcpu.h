@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The inside of struct hw_vcpu, shared by the files of this folder. */
+#ifndef ARCH_X86_VMX_HW_VCPU_H
+#define ARCH_X86_VMX_HW_VCPU_H
+
+#include "arch/x86/virt.h"
+#include "arch/x86/vmx/caps.h"
+#include "arch/x86/vmx/ept.h"
+
+#define PML_ENTRIES	 512
+#define CPUID_FAST_BASIC 0x20 /* leaves 0 .. 1fh */
+#define CPUID_FAST_EXT	 0x09 /* leaves 80000000h .. 80000008h */
+
+struct cpuid_fast {
+	bool valid;
+	uint32_t regs[4];
+};
+
+struct hw_vcpu {
+	uint64_t gpr[16]; /* first: the entry assembly knows. RSP lives in the VMCS */
+	bool launched;
+	volatile bool exit_requested;
+	bool failed_entry;
+	uint32_t exit_reason, seen_generation;
+	uint32_t cpu_controls, cpu2_controls;
+	struct hw_vcpu_setup setup;
+	void *vmcs;
+	uint64_t *pml;
+	uint64_t cr4_allowed, xcr0_allowed;
+	/* What the CPU holds while this guest owns it (see guest_regs.c). */
+	uint64_t cr2, dr[4], dr6, xcr0, xss;
+	uint64_t star, lstar, cstar, fmask, kernel_gs_base, tsc_aux, spec_ctrl;
+	uint8_t *xsave; /* CPU_XSAVE_MAX bytes, standard format */
+	struct cpuid_fast basic[CPUID_FAST_BASIC], extended[CPUID_FAST_EXT];
+};
+
+/* Make h's VMCS current on this CPU. */
+void vmcs_use(struct hw_vcpu *h);
+
+/* Lazily switched registers: loaded before entry, saved when another guest needs the CPU. */
+void guest_regs_load(struct hw_vcpu *h);
+void guest_regs_save(struct hw_vcpu *h);   /* copy out; the CPU keeps them too */
+void guest_regs_disown(struct hw_vcpu *h); /* h's registers in the CPU are void */
+
+/* Control-register writes; true when the value is allowed and was taken. */
+bool cr0_write(struct hw_vcpu *h, uint64_t v);
+bool cr4_write(struct hw_vcpu *h, uint64_t v);
+void efer_write(struct hw_vcpu *h, uint64_t v);
+bool cr_access(struct hw_vcpu *h, uint64_t qualification);
+/* Put CR0/CR4/EFER into the VMCS with the bits that VMX demands; for state load. */
+void cr_load(struct hw_vcpu *h, uint64_t cr0, uint64_t cr4, uint64_t efer);
+uint64_t cr0_read(void);
+uint64_t cr4_read(void);
+
+/* vmx_entry.S: 0 after an exit; 1 when the processor refused to enter. */
+int vmx_enter_guest(struct hw_vcpu *h, bool launched);
+
+#endif
