@@ -39,12 +39,14 @@ SRC_arch    := arch/x86/entry.S arch/x86/trampoline.S arch/x86/cpu.c arch/x86/tr
                arch/x86/vmx/caps.c arch/x86/vmx/vmx.c arch/x86/vmx/vmx_entry.S \
                arch/x86/vmx/guest_regs.c arch/x86/vmx/control_regs.c arch/x86/vmx/state.c \
                arch/x86/vmx/run.c arch/x86/vmx/decode.c arch/x86/vmx/ept.c
-SRC_kernel  :=
+SRC_kernel  := kernel/main.c kernel/mem.c kernel/sched.c kernel/timer.c kernel/time.c kernel/irq.c \
+               kernel/pci.c kernel/acpi.c
 SRC_drivers := kernel/drivers/e1000.c kernel/drivers/e1000_hw.c
 SRC_net     := kernel/net/netbuf.c kernel/net/switch.c
 SRC_store   :=
-SRC_vmm     := vmm/decode.c vmm/emulate.c
-SRC_dev     := vmm/iobus.c vmm/dev/state.c vmm/dev/vdev.c \
+SRC_vmm     := vmm/decode.c vmm/emulate.c vmm/acpi_tables.c vmm/boot_cpu.c \
+               vmm/zero_page.c vmm/load_linux.c vmm/load_elf.c
+SRC_dev     := vmm/dev/vpm.c vmm/iobus.c vmm/dev/state.c vmm/dev/vdev.c \
                vmm/dev/vuart.c
 SRC_migrate :=
 SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/entropy.c kernel/files.c
@@ -54,7 +56,14 @@ SRC := $(SRC_lib) $(SRC_arch) $(SRC_kernel) $(SRC_drivers) $(SRC_net) $(SRC_stor
        $(SRC_vmm) $(SRC_dev) $(SRC_migrate)
 OBJ := $(patsubst %,$(B)/obj/%.o,$(SRC))
 
+$(B)/pagurus.elf: $(OBJ) linker.ld
+	$(LD) -nostdlib -static --build-id=none -z max-page-size=4096 -T linker.ld -o $@ $(OBJ)
+
 # ---- the loader (boot/, GNU-EFI) and the disk image --------------------------
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+all: $(B)/BOOTX64.EFI $(B)/pagurus.img
+
 # Linked as a shared object and turned into a PE file; same sources, same bytes.
 EFI_CRT  := /usr/lib
 EFI_INC  := /usr/include/efi
@@ -89,6 +98,16 @@ $(B)/pagurus.img: $(B)/BOOTX64.EFI $(B)/pagurus.elf boot/host.conf $(wildcard to
 
 -include $(OBJ_boot:.o=.d)
 
+# ---- the guest's DSDT: iasl (Debian acpica-tools) -> AML -> a C array -----------
+$(B)/gen/dsdt_aml.h: vmm/dsdt.asl
+	@mkdir -p $(@D)
+	iasl -va -vs -p $(@D)/dsdt $< >$(@D)/dsdt.log 2>&1 || { cat $(@D)/dsdt.log; exit 1; }
+	{ echo 'static const uint8_t acpi_dsdt_aml[] = {'; \
+	  od -An -v -tx1 $(@D)/dsdt.aml | sed 's/ \(..\)/0x\1,/g'; echo '};'; } >$@
+$(B)/obj/vmm/acpi_tables.c.o $(B)/unit/test_acpi_tables: $(B)/gen/dsdt_aml.h
+$(B)/obj/vmm/acpi_tables.c.o: KERNEL_CFLAGS += -I$(B)/gen
+$(B)/unit/test_acpi_tables: UNIT_CFLAGS += -I$(B)/gen
+
 # ---- unit tests: tests/unit/test_NAME.c and the sources it links ------------
 # Each links cmocka (Debian) and, where named, the fakes in tests/unit/.
 UNITS :=
@@ -97,9 +116,13 @@ UNITS += elf_loader boot_memory
 UNIT_elf_loader  := boot/elf.c
 UNIT_boot_memory := boot/memmap.c boot/paging.c
 # guest loaders, ACPI, PCI, disk, decoder (C)
-UNITS += decode emulate
+UNITS += decode emulate acpi_tables loaders vpm
 UNIT_decode := vmm/decode.c
 UNIT_emulate := vmm/decode.c vmm/emulate.c
+UNIT_acpi_tables := vmm/acpi_tables.c tests/unit/fake_guest.c tests/unit/fake_kernel.c
+UNIT_loaders := vmm/load_linux.c vmm/load_elf.c vmm/zero_page.c vmm/boot_cpu.c \
+                tests/unit/fake_guest.c tests/unit/fake_kernel.c
+UNIT_vpm := vmm/dev/vpm.c $(UNIT_vdev_base) tests/unit/fake_guest.c
 # lib, console, host (H)
 UNITS += string strutil crc32c format host_config entropy files log
 UNIT_string  :=

@@ -84,10 +84,11 @@ static void types_are_sorted_and_merged(void **state)
 
 static void overlaps_take_the_careful_type(void **state)
 {
+	/* neither the first nor the last descriptor wins, the most careful does */
 	static const struct long_desc descs[] = {
-	    DESC(7, 0x100000, 0x200000, 0), /* RAM, with holes: */
-	    DESC(2, 0x110000, 0x120000, 0),
 	    DESC(0, 0x118000, 0x130000, 0),
+	    DESC(7, 0x100000, 0x200000, 0),
+	    DESC(2, 0x110000, 0x120000, 0),
 	    DESC(7, 0x1f0000, 0x210000, 0),
 	};
 
