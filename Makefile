@@ -41,13 +41,15 @@ SRC_arch    := arch/x86/entry.S arch/x86/trampoline.S arch/x86/cpu.c arch/x86/tr
                arch/x86/vmx/run.c arch/x86/vmx/decode.c arch/x86/vmx/ept.c
 SRC_kernel  := kernel/main.c kernel/mem.c kernel/sched.c kernel/timer.c kernel/time.c kernel/irq.c \
                kernel/pci.c kernel/acpi.c
-SRC_drivers := kernel/drivers/e1000.c kernel/drivers/e1000_hw.c
+SRC_drivers := kernel/drivers/ata_identify.c kernel/drivers/e1000.c kernel/drivers/e1000_hw.c
 SRC_net     := kernel/net/netbuf.c kernel/net/switch.c
-SRC_store   :=
+SRC_store   := $(addprefix kernel/store/,aoe.c aoe_cmd.c aoe_codec.c aoe_control.c aoe_io.c \
+                 aoe_receive.c aoe_reserve.c aoe_rtt.c aoe_targets.c blkdev.c)
 SRC_vmm     := vmm/decode.c vmm/emulate.c vmm/acpi_tables.c vmm/boot_cpu.c \
                vmm/zero_page.c vmm/load_linux.c vmm/load_elf.c
 SRC_dev     := vmm/dev/vpm.c vmm/iobus.c vmm/dev/state.c vmm/dev/vdev.c \
-               vmm/dev/vuart.c
+               vmm/dev/vuart.c vmm/dev/vlapic.c vmm/dev/vlapic_regs.c vmm/dev/vlapic_timer.c \
+               vmm/dev/vlapic_ipi.c
 SRC_migrate :=
 SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/entropy.c kernel/files.c
 SRC_drivers += kernel/drivers/serial.c
@@ -122,7 +124,7 @@ UNIT_emulate := vmm/decode.c vmm/emulate.c
 UNIT_acpi_tables := vmm/acpi_tables.c tests/unit/fake_guest.c tests/unit/fake_kernel.c
 UNIT_loaders := vmm/load_linux.c vmm/load_elf.c vmm/zero_page.c vmm/boot_cpu.c \
                 tests/unit/fake_guest.c tests/unit/fake_kernel.c
-UNIT_vpm := vmm/dev/vpm.c $(UNIT_vdev_base) tests/unit/fake_guest.c
+UNIT_vpm = vmm/dev/vpm.c $(FAKE_VM) tests/unit/fake_guest.c
 # lib, console, host (H)
 UNITS += string strutil crc32c format host_config entropy files log
 UNIT_string  :=
@@ -141,8 +143,20 @@ UNIT_state := vmm/dev/state.c
 UNIT_iobus := vmm/iobus.c
 UNITS += vuart
 UNIT_vuart := $(FAKE_VM) vmm/dev/vuart.c
+UNITS += vlapic
+UNIT_vlapic := $(FAKE_VM) vmm/dev/vlapic.c vmm/dev/vlapic_regs.c vmm/dev/vlapic_timer.c \
+               vmm/dev/vlapic_ipi.c
 
-.PHONY: all deps check unit clean
+# storage (E)
+UNIT_STORE_AOE := $(SRC_store) kernel/drivers/ata_identify.c kernel/net/switch.c kernel/net/netbuf.c \
+                  kernel/lib/format.c kernel/lib/strutil.c kernel/lib/err.c \
+                  tests/unit/fake_kernel.c tests/unit/fake_task.c
+UNITS += aoe_codec blkdev aoe
+UNIT_aoe_codec := kernel/store/aoe_codec.c kernel/drivers/ata_identify.c
+UNIT_blkdev    := kernel/store/blkdev.c tests/unit/fake_kernel.c tests/unit/fake_task.c
+UNIT_aoe       := $(UNIT_STORE_AOE) tests/unit/fake_aoe_target.c
+
+.PHONY: all deps check demo unit clean
 all:
 
 $(B)/obj/%.c.o: %.c
@@ -161,6 +175,19 @@ $(foreach u,$(UNITS),$(eval $(call UNIT_RULE,$(u))))
 
 unit: $(foreach u,$(UNITS),$(B)/unit/test_$(u))
 	@for t in $^; do $$t || exit 1; done
+
+# ---- guests, gates and demonstration (tests/, tools/) -----------------------
+include tests/guests/guests.mk
+
+deps:
+	@tools/deps.sh
+check:
+	@$(PYTHON) -m pytest -p no:terminal -c tests/pytest.ini --rootdir=tests tests $(CHECK_ARGS)
+demo:
+	@$(PYTHON) tools/demo.py
+# For scripts: make -s print-UNITS
+print-%:
+	@echo $($*)
 
 clean:
 	rm -rf $(B)
