@@ -49,7 +49,7 @@ SRC_vmm     := vmm/decode.c vmm/emulate.c vmm/acpi_tables.c vmm/boot_cpu.c \
                vmm/zero_page.c vmm/load_linux.c vmm/load_elf.c
 SRC_dev     := vmm/dev/vpm.c vmm/iobus.c vmm/dev/state.c vmm/dev/vdev.c \
                vmm/dev/vuart.c vmm/dev/vlapic.c vmm/dev/vlapic_regs.c vmm/dev/vlapic_timer.c \
-               vmm/dev/vlapic_ipi.c
+               vmm/dev/vlapic_ipi.c vmm/dev/vioapic.c
 SRC_migrate :=
 SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/entropy.c kernel/files.c
 SRC_drivers += kernel/drivers/serial.c
@@ -143,7 +143,8 @@ UNIT_state := vmm/dev/state.c
 UNIT_iobus := vmm/iobus.c
 UNITS += vuart
 UNIT_vuart := $(FAKE_VM) vmm/dev/vuart.c
-UNITS += vlapic
+UNITS += vlapic vioapic
+UNIT_vioapic := $(FAKE_VM) vmm/dev/vioapic.c
 UNIT_vlapic := $(FAKE_VM) vmm/dev/vlapic.c vmm/dev/vlapic_regs.c vmm/dev/vlapic_timer.c \
                vmm/dev/vlapic_ipi.c
 

@@ -16,16 +16,16 @@ typedef uint64_t hpa_t; /* host-physical address, bytes */
 typedef uint64_t gfn_t; /* guest frame number: gpa >> PAGE_SHIFT */
 
 #define PAGE_SHIFT 12
-#define PAGE_SIZE  4096ull
-#define KiB	   1024ull
-#define MiB	   (1024ull * 1024)
-#define GiB	   (1024ull * 1024 * 1024)
+#define PAGE_SIZE  4096ul
+#define KiB	   1024ul
+#define MiB	   (1024ul * 1024)
+#define GiB	   (1024ul * 1024 * 1024)
 #define SIZE_2M	   (2 * MiB)
 #define SIZE_1G	   GiB
 
-#define NS_PER_US 1000ull
-#define NS_PER_MS 1000000ull
-#define NS_PER_S  1000000000ull
+#define NS_PER_US 1000ul
+#define NS_PER_MS 1000000ul
+#define NS_PER_S  1000000000ul
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define MIN(a, b)     ((a) < (b) ? (a) : (b))
@@ -33,7 +33,7 @@ typedef uint64_t gfn_t; /* guest frame number: gpa >> PAGE_SHIFT */
 /* n must be a power of two */
 #define ALIGN_UP(x, n)	 (((x) + ((n)-1)) & ~((__typeof__(x))(n)-1))
 #define ALIGN_DOWN(x, n) ((x) & ~((__typeof__(x))(n)-1))
-#define BIT(n)		 (1ull << (n))
+#define BIT(n)		 (1ul << (n))
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 

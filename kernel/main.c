@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The composition root: brings the host up in order, hands each room what it
+ * needs from above, and starts the tasks. The only file that may include from
+ * everywhere. Everything missing is said in words; the host then goes on without.
+ */
+#include "arch/x86/apic.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/paging.h"
+#include "arch/x86/tsc.h"
+#include "arch/x86/virt.h"
+#include "boot/handoff.h"
+#include "kernel/acpi.h"
+#include "kernel/drivers/e1000.h"
+#include "kernel/drivers/serial.h"
+#include "kernel/entropy.h"
+#include "kernel/files.h"
+#include "kernel/host_config.h"
+#include "kernel/irq_init.h"
+#include "kernel/lib/format.h"
+#include "kernel/lib/string.h"
+#include "kernel/log.h"
+#include "kernel/mem.h"
+#include "kernel/mem_init.h"
+#include "kernel/net/switch.h"
+#include "kernel/panic.h"
+#include "kernel/pci.h"
+#include "kernel/sched.h"
+#include "kernel/task.h"
+#include "kernel/time.h"
+
+void kernel_main(const struct handoff *ho);
+
+static struct host_config config;
+static const struct virt_caps *virt;
+
+/* The stack protector's guard; replaced by random bytes before any task runs. */
+uintptr_t __stack_chk_guard = 0x5167a2c3b4d5e6f7ull;
+_Noreturn void __stack_chk_fail(void);
+_Noreturn void __stack_chk_fail(void)
+{
+	panic("stack protector: a stack buffer was overrun");
+}
+
+/* ---- before the console exists -------------------------------------------------- */
+
+static void log_to_serial(const struct log_line *line)
+{
+	char text[LOG_TEXT_MAX + 32];
+	int n = ksnprintf(text, sizeof(text), "[%5lu.%03lu] %s\r\n", line->ns / NS_PER_S,
+			  line->ns % NS_PER_S / NS_PER_MS, line->text);
+
+	serial_write(text, MIN((size_t)n, sizeof(text) - 1));
+}
+
+static void arch_log(const char *fmt, ...)
+{
+	char text[LOG_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	kvsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_info("%s", text);
+}
+
+/* Other CPUs spin on the lock that the panicking CPU holds, or exit into it soon. */
+static void stop_other_cpus(void)
+{
+	for (unsigned i = 0; i < cpu_count; i++)
+		if (&cpus[i] != this_cpu())
+			apic_send_init(cpus[i].apic_id);
+}
+
+static void read_config(void)
+{
+	const struct file *f = files_find("host.conf");
+	struct host_config_error err;
+
+	host_config_defaults(&config);
+	if (!f) {
+		log_warn(
+		    "host.conf: not on the boot volume, defaults are used; this host is named '%s'",
+		    config.name);
+		return;
+	}
+	if (host_config_parse((const char *)f->data, f->size, &config, &err) != 0)
+		log_error("host.conf line %u: %s; the lines before it count", err.line, err.text);
+}
+
+/* ---- processors ----------------------------------------------------------------------- */
+
+static void ap_run(void)
+{
+	host_lock();
+	if (virt->usable && virt_enable_cpu() != 0)
+		log_error("cpu %u: VT-x cannot be switched on", this_cpu()->index);
+	sched_run();
+}
+
+/* A page below 640 KiB for the start of other CPUs: any RAM there that the firmware left free. */
+static hpa_t find_low_page(const struct handoff *ho)
+{
+	for (uint32_t i = 0; i < ho->mem_count; i++) {
+		const struct handoff_mem *m = &ho->mem[i];
+		hpa_t page = MAX(m->base, PAGE_SIZE);
+
+		if (m->type == HANDOFF_MEM_RAM && page + PAGE_SIZE <= m->base + m->size &&
+		    page + PAGE_SIZE <= 0xa0000)
+			return page;
+	}
+	return 0;
+}
+
+static void start_cpus(const struct handoff *ho, const struct acpi_facts *acpi)
+{
+	bool from_firmware = ho->cpu_count > 0;
+	uint32_t count =
+	    from_firmware ? MIN(ho->cpu_count, (uint32_t)HANDOFF_MAX_CPUS) : acpi->cpu_count;
+	hpa_t low = find_low_page(ho);
+
+	if (count > 1 && !low)
+		log_warn("cpu: no free page below 640 KiB, only one CPU runs");
+	else if (count > 1)
+		cpu_start_aps(from_firmware ? ho->apic_ids : acpi->apic_ids, count, low, ap_run);
+	log_info("cpu: %u of %u CPUs run, TSC %lu.%03lu MHz", cpu_count, MAX(count, 1u),
+		 time_tsc_khz() / 1000, time_tsc_khz() % 1000);
+}
+
+static void start_virt(void)
+{
+	virt = virt_detect();
+	if (virt->usable && virt_enable_cpu() != 0) {
+		log_error("virt: VT-x could not be switched on by this CPU");
+		return;
+	}
+	if (!virt->usable) {
+		log_warn("virt: this host cannot run guests: %s", virt->why_not);
+		return;
+	}
+	log_info("virt: VT-x with EPT; PML %s, dirty flags %s, 1 GiB pages %s, TSC scaling %s",
+		 virt->pml ? "yes" : "no", virt->ad_bits ? "yes" : "no",
+		 virt->page_1g ? "yes" : "no", virt->tsc_scaling ? "yes" : "no");
+}
+
+/* ---- network ---------------------------------------------------------------------------- */
+
+#define NETBUF_COUNT 2048
+
+static struct net_switch uplink_switch;
+
+static bool nic_wanted(const struct pci_dev *d)
+{
+	char where[16];
+
+	if (strcmp(config.nic, "auto") == 0)
+		return true;
+	ksnprintf(where, sizeof(where), "%02x:%02x.%u", d->bus, d->dev, d->fn);
+	return strcmp(config.nic, where) == 0;
+}
+
+static struct netdev *start_nic(void)
+{
+	const struct pci_dev *d;
+	struct netdev *nd;
+	char mac[18];
+	int err;
+
+	if (netbuf_pool_init(config.mtu + ETH_HLEN, NETBUF_COUNT) != 0) {
+		log_error("net: no memory for %u frame buffers", NETBUF_COUNT);
+		return NULL;
+	}
+	for (unsigned i = 0; (d = pci_at(i)); i++) {
+		if (!nic_wanted(d))
+			continue;
+		err = e1000_probe(d, &nd);
+		if (err == 0) {
+			log_info("net: %s is %s at %02x:%02x.%u, MAC %s", nd->name, nd->model,
+				 d->bus, d->dev, d->fn, format_mac(mac, nd->mac));
+			return nd;
+		}
+		if (err != -E_NOENT)
+			log_error("net: NIC at %02x:%02x.%u: %s", d->bus, d->dev, d->fn,
+				  err_text(err));
+	}
+	log_warn("net: no NIC that this host can drive (nic %s in host.conf): no moves, no shared "
+		 "storage",
+		 config.nic);
+	return NULL;
+}
+
+/* ---- start -------------------------------------------------------------------------------- */
+
+static void main_task(void *arg)
+{
+	struct mem_stats mem;
+	char size[2][16];
+
+	(void)arg;
+	mem_get_stats(&mem);
+	log_info("mem: %s free of %s", format_size(size[0], mem.free_pages * PAGE_SIZE),
+		 format_size(size[1], mem.total_pages * PAGE_SIZE));
+	switch_init(&uplink_switch, start_nic());
+	log_info("host: %s is up", config.name);
+}
+
+static void early_init(const struct handoff *ho)
+{
+	arch = (struct arch_ops){page_alloc, page_free, irq_interrupt, arch_log, panic};
+	cpu_init_boot(ho->apic_ids[0]);
+	log_set_sink(log_to_serial);
+	panic_set_stop(stop_other_cpus);
+	if (ho->magic != HANDOFF_MAGIC || ho->version != HANDOFF_VERSION)
+		panic("handoff: the loader speaks version %u, this kernel %u: put both from one "
+		      "build on the stick",
+		      ho->version, HANDOFF_VERSION);
+	mem_init(ho);
+	if (paging_init(ho) != 0)
+		panic("paging: out of memory for the host's page tables");
+	entropy_init(ho->entropy);
+}
+
+/* Never returns: a function with a protected frame would notice the new guard. */
+__attribute__((no_stack_protector)) void kernel_main(const struct handoff *ho)
+{
+	struct acpi_facts acpi = {.ioapic = IOAPIC_DEFAULT};
+	uintptr_t guard;
+
+	early_init(ho);
+	entropy_fill(&guard, sizeof(guard));
+	__stack_chk_guard = guard; /* no protected frame is active here */
+	tsc_calibrate();
+	files_init(ho);
+	read_config();
+	if (serial_init(config.console_port, config.console_baud) != 0)
+		log_error("console: no serial port at %#x", config.console_port);
+	log_set_console_level(config.loglevel);
+	log_info("pagurus: starting");
+	acpi_read(ho->rsdp, &acpi);
+	if (!acpi.present)
+		log_info("acpi: no tables, defaults are used");
+	if (apic_init() != 0)
+		panic("apic: out of memory for its mapping");
+	apic_init_cpu();
+	irq_init(acpi.ioapic);
+	sched_init();
+	host_lock();
+	start_virt();
+	host_unlock();
+	start_cpus(ho, &acpi);
+	host_lock();
+	serial_start();
+	pci_scan();
+	if (!task_create("main", main_task, NULL))
+		panic("task: out of memory for the first task");
+	sched_run();
+}
