@@ -42,7 +42,9 @@ SRC_arch    := arch/x86/entry.S arch/x86/trampoline.S arch/x86/cpu.c arch/x86/tr
 SRC_kernel  := kernel/main.c kernel/mem.c kernel/sched.c kernel/timer.c kernel/time.c kernel/irq.c \
                kernel/pci.c kernel/acpi.c
 SRC_drivers := kernel/drivers/ata_identify.c kernel/drivers/e1000.c kernel/drivers/e1000_hw.c
-SRC_net     := kernel/net/netbuf.c kernel/net/switch.c
+SRC_net     := kernel/net/netbuf.c kernel/net/switch.c kernel/net/link_frame.c kernel/net/peers.c \
+               kernel/net/link.c kernel/net/link_machine.c kernel/net/link_open.c \
+               kernel/net/link_tx.c kernel/net/link_loss.c kernel/net/link_rx.c
 SRC_store   := $(addprefix kernel/store/,aoe.c aoe_cmd.c aoe_codec.c aoe_control.c aoe_io.c \
                  aoe_receive.c aoe_reserve.c aoe_rtt.c aoe_targets.c blkdev.c)
 SRC_vmm     := vmm/decode.c vmm/emulate.c vmm/acpi_tables.c vmm/boot_cpu.c \
@@ -156,6 +158,13 @@ UNITS += aoe_codec blkdev aoe
 UNIT_aoe_codec := kernel/store/aoe_codec.c kernel/drivers/ata_identify.c
 UNIT_blkdev    := kernel/store/blkdev.c tests/unit/fake_kernel.c tests/unit/fake_task.c
 UNIT_aoe       := $(UNIT_STORE_AOE) tests/unit/fake_aoe_target.c
+# network (D)
+UNITS += netbuf switch peers
+UNIT_FAKE   := tests/unit/fake_kernel.c
+UNIT_netbuf := $(UNIT_FAKE) kernel/net/netbuf.c
+UNIT_switch := $(UNIT_FAKE) kernel/net/netbuf.c kernel/net/switch.c
+UNIT_peers  := $(UNIT_FAKE) kernel/net/netbuf.c kernel/net/switch.c kernel/net/peers.c \
+               kernel/net/link_frame.c kernel/lib/crc32c.c kernel/lib/format.c kernel/lib/strutil.c
 
 .PHONY: all deps check demo unit clean
 all:
@@ -170,7 +179,7 @@ $(B)/obj/%.S.o: %.S
 define UNIT_RULE
 $(B)/unit/test_$(1): tests/unit/test_$(1).c $$(UNIT_$(1)) $$(wildcard tests/unit/*.h)
 	@mkdir -p $$(@D)
-	$(CC) $(UNIT_CFLAGS) -MMD -MP -MF $$@.d -o $$@ $$(filter %.c,$$^) -lcmocka
+	$(CC) $$(UNIT_CFLAGS) -MMD -MP -MF $$@.d -o $$@ $$(filter %.c,$$^) -lcmocka
 endef
 $(foreach u,$(UNITS),$(eval $(call UNIT_RULE,$(u))))
 

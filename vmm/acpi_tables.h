@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The ACPI tables that a guest finds: RSDP, XSDT, FADT, FACS, MADT, DSDT (vmm/dsdt.asl). */
+#ifndef VMM_ACPI_TABLES_H
+#define VMM_ACPI_TABLES_H
+
+#include "kernel/lib/base.h"
+
+struct vm;
+
+#define ACPI_RSDP_SIZE 36
+
+/*
+ * Build all tables but the RSDP into buf (room bytes), as they will stand at
+ * guest address base, and the RSDP into rsdp. Returns the bytes used, or -E_NOSPC.
+ * Source: ACPI 4.0, "ACPI Software Programming Model".
+ */
+int must_check acpi_tables_build(unsigned vcpus, uint64_t base, uint8_t *buf, size_t room,
+				 uint8_t rsdp[ACPI_RSDP_SIZE]);
+
+/*
+ * Write them into the VM's memory at GUEST_ACPI_TABLES and GUEST_RSDP, before
+ * it starts. 0, -E_NOMEM, -E_NOSPC, -E_RANGE.
+ */
+int must_check acpi_tables_write(struct vm *vm);
+
+#endif
