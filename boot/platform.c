@@ -4,7 +4,6 @@
  * firmware is gone. Reads tables' addresses only; their contents are checked by
  * the kernel.
  */
-#include "arch/x86/io.h"
 #include "boot/mp_services.h"
 #include "boot/platform.h"
 #include "kernel/lib/string.h"
@@ -17,6 +16,28 @@
 #define CPUID_EXT_EDX_PAGE1GB  BIT(26)
 
 #define RDRAND_TRIES 10 /* SDM volume 1, "Random Number Generator Instructions" */
+
+struct cpuid_regs {
+	uint32_t eax, ebx, ecx, edx;
+};
+
+static struct cpuid_regs cpuid(uint32_t leaf)
+{
+	struct cpuid_regs r;
+
+	asm volatile("cpuid"
+		     : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+		     : "a"(leaf), "c"(0));
+	return r;
+}
+
+static uint64_t rdtsc(void)
+{
+	uint32_t lo, hi;
+
+	asm volatile("rdtsc" : "=a"(lo), "=d"(hi));
+	return (uint64_t)hi << 32 | lo;
+}
 
 /* The table's address, or 0. */
 static uint64_t platform_table(const EFI_GUID *guid)
@@ -69,7 +90,7 @@ static uint32_t platform_boot_cpu(struct mp_services *mp, UINTN count)
 		if (!EFI_ERROR(mp->info(mp, i, &cpu)) && cpu.flags & MP_PROCESSOR_AS_BSP)
 			return (uint32_t)cpu.id;
 	}
-	return cpuid(1, 0).ebx >> CPUID_1_EBX_APIC_SHIFT;
+	return cpuid(1).ebx >> CPUID_1_EBX_APIC_SHIFT;
 }
 
 void platform_find_cpus(struct handoff *handoff)
@@ -118,7 +139,7 @@ static bool platform_entropy_firmware(uint64_t words[4])
 
 static bool platform_entropy_cpu(uint64_t words[4])
 {
-	if (!(cpuid(1, 0).ecx & CPUID_1_ECX_RDRAND))
+	if (!(cpuid(1).ecx & CPUID_1_ECX_RDRAND))
 		return false;
 	for (unsigned i = 0; i < 4; i++) {
 		if (!platform_rdrand(&words[i]))
@@ -148,6 +169,6 @@ void platform_gather_entropy(struct handoff *handoff)
 
 bool platform_has_gib_pages(void)
 {
-	return cpuid(CPUID_EXT_MAX, 0).eax >= CPUID_EXT_FEATURES &&
-	       cpuid(CPUID_EXT_FEATURES, 0).edx & CPUID_EXT_EDX_PAGE1GB;
+	return cpuid(CPUID_EXT_MAX).eax >= CPUID_EXT_FEATURES &&
+	       cpuid(CPUID_EXT_FEATURES).edx & CPUID_EXT_EDX_PAGE1GB;
 }
