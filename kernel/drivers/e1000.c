@@ -64,6 +64,7 @@ static unsigned e1000_send_room(struct netdev *nd)
 	return (e->tx_done + RING_SIZE - e->tx_next - 1) % RING_SIZE;
 }
 
+PAGE_JOURNEY(5)
 static int e1000_send(struct netdev *nd, struct netbuf *nb)
 {
 	struct e1000 *e = to_e1000(nd);
@@ -146,6 +147,7 @@ static struct netbuf *rx_take(struct e1000 *e)
 	return nb;
 }
 
+PAGE_JOURNEY(6)
 static unsigned rx_poll(struct e1000 *e)
 {
 	unsigned done;

@@ -23,7 +23,8 @@ int must_check link_init(struct net_switch *sw, const uint8_t host_mac[ETH_ALEN]
 
 /*
  * New incoming channels are handed to accept, which returns true to take over
- * the link (usually starting a task) or false to refuse it.
+ * the link (usually starting a task) or false to refuse it. accept runs in the
+ * receive path: it must not block, send, close or abort.
  */
 void link_listen(bool (*accept)(struct link *l, void *ctx), void *ctx);
 

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the peer's ACKs say about sent frames: arrived, held ahead of a gap, or
+ * lost; the round trip, the retransmission timeout (RFC 6298) and how many frames
+ * may be on their way. Believes nothing that was not sent.
+ */
+#include "kernel/net/link_machine.h"
+#include "kernel/net/link_tx.h"
+
+/* RFC 6298 section 2, with a lower bound fit for one wire. */
+static void rtt_sample(struct link_tx *tx, uint64_t rtt)
+{
+	uint64_t delta;
+
+	if (!tx->srtt_ns) {
+		tx->srtt_ns = MAX(rtt, 1);
+		tx->rttvar_ns = rtt / 2;
+	} else {
+		delta = rtt > tx->srtt_ns ? rtt - tx->srtt_ns : tx->srtt_ns - rtt;
+		tx->rttvar_ns += delta / 4 - tx->rttvar_ns / 4;
+		tx->srtt_ns += rtt / 8 - tx->srtt_ns / 8;
+	}
+	tx->rto_ns = tx->srtt_ns + 4 * tx->rttvar_ns + LINK_ACK_DELAY_NS;
+	tx->rto_ns = MAX(tx->rto_ns, LINK_RTO_MIN_NS);
+	tx->rto_ns = MIN(tx->rto_ns, LINK_RTO_MAX_NS);
+}
+
+/* The frame has arrived, so we learned; it was on its way or thought lost. */
+static void tx_arrived(struct link *l, struct link_tx_slot *s, uint64_t *sent_ns)
+{
+	struct link_tx *tx = &l->tx;
+
+	if (s->sacked)
+		return; /* counted then */
+	if (s->lost)
+		tx->lost--;
+	else
+		tx->pipe--;
+	s->lost = false;
+	s->sacked = true;
+	if (link_seq_diff(s->order, tx->acked_order) > 0) {
+		tx->acked_order = s->order;
+		/* Karn: a frame sent twice says nothing about the round trip */
+		*sent_ns = s->tries == 1 ? s->sent_ns : 0;
+	}
+}
+
+static uint32_t tx_take_cumulative(struct link *l, uint32_t ack, uint64_t *sent_ns)
+{
+	struct link_tx *tx = &l->tx;
+	uint32_t n = 0;
+
+	for (; tx->una != ack; tx->una++, n++) {
+		struct link_tx_slot *s = link_tx_slot(tx, tx->una);
+
+		tx_arrived(l, s, sent_ns);
+		if (s->type == LINK_FIN)
+			tx->fin_acked = true;
+		netbuf_put(s->nb);
+		s->nb = NULL;
+	}
+	return n;
+}
+
+/* Bit i of the body: frame ack + 1 + i is held by the peer. */
+static void tx_take_bitmap(struct link *l, const struct link_frame *f, uint64_t *sent_ns)
+{
+	struct link_tx *tx = &l->tx;
+
+	for (uint32_t i = 0; i < f->hdr.len * 8u; i++) {
+		uint32_t seq = f->hdr.ack + 1 + i;
+
+		if (!(f->body[i / 8] >> (i % 8) & 1))
+			continue;
+		if (link_seq_diff(seq, tx->una) >= 0 && link_seq_diff(seq, tx->next) < 0)
+			tx_arrived(l, link_tx_slot(tx, seq), sent_ns);
+	}
+}
+
+static void tx_mark_lost(struct link_tx *tx, struct link_tx_slot *s)
+{
+	s->lost = true;
+	tx->lost++;
+	tx->pipe--;
+}
+
+/* A frame is lost when several sent after it have arrived: order of sending, not of numbers. */
+static void tx_find_lost(struct link_tx *tx)
+{
+	bool fresh = false;
+
+	for (uint32_t seq = tx->una; seq != tx->next; seq++) {
+		struct link_tx_slot *s = link_tx_slot(tx, seq);
+
+		if (s->sacked || s->lost || link_seq_diff(tx->acked_order, s->order) < LINK_REORDER)
+			continue;
+		tx_mark_lost(tx, s);
+		fresh = fresh || link_seq_diff(seq, tx->recover) >= 0;
+	}
+	if (!fresh)
+		return;
+	tx->ssthresh = MAX(tx->cwnd * 3 / 4, LINK_CWND_MIN);
+	tx->cwnd = tx->ssthresh;
+	tx->recover = tx->next;
+}
+
+static void cwnd_grow(struct link_tx *tx, uint32_t acked)
+{
+	if (tx->cwnd < tx->ssthresh) {
+		tx->cwnd += acked;
+	} else {
+		tx->cwnd_acked += acked;
+		if (tx->cwnd_acked >= tx->cwnd) {
+			tx->cwnd_acked = 0;
+			tx->cwnd += 8;
+		}
+	}
+	tx->cwnd = MIN(tx->cwnd, LINK_WINDOW);
+}
+
+bool link_tx_ack(struct link *l, const struct link_frame *f)
+{
+	uint32_t window = MIN(f->hdr.window, LINK_WINDOW), acked, pipe;
+	struct link_tx *tx = &l->tx;
+	uint64_t sent_ns = 0;
+
+	if (link_seq_diff(f->hdr.ack, tx->next) > 0)
+		return false;
+	if (link_seq_diff(f->hdr.ack, tx->una) < 0)
+		return true; /* overtaken, or in a frame that was sent again */
+	pipe = tx->pipe + tx->lost;
+	acked = tx_take_cumulative(l, f->hdr.ack, &sent_ns);
+	if (f->hdr.type == LINK_ACK)
+		tx_take_bitmap(l, f, &sent_ns);
+	/* The promise never shrinks: an old ACK that was overtaken says less. */
+	if (link_seq_diff(f->hdr.ack + window, tx->edge) > 0)
+		tx->edge = f->hdr.ack + window;
+	if (tx->pipe + tx->lost == pipe)
+		return true; /* nothing new */
+	if (sent_ns)
+		rtt_sample(tx, time_ns() - sent_ns);
+	tx->backoff = 0;
+	tx->rto_start_ns = time_ns();
+	cwnd_grow(tx, acked);
+	tx_find_lost(tx);
+	return true;
+}
+
+static uint64_t rto_deadline(const struct link_tx *tx)
+{
+	if (!tx->pipe)
+		return TIME_NEVER;
+	return tx->rto_start_ns + MIN(tx->rto_ns << tx->backoff, LINK_RTO_MAX_NS);
+}
+
+/* Nothing came back in time: take all that is under way for lost, and begin gently. */
+static void rto_expire(struct link_tx *tx)
+{
+	for (uint32_t seq = tx->una; seq != tx->next; seq++) {
+		struct link_tx_slot *s = link_tx_slot(tx, seq);
+
+		if (!s->sacked && !s->lost)
+			tx_mark_lost(tx, s);
+	}
+	tx->ssthresh = MAX(tx->cwnd / 2, LINK_CWND_MIN);
+	tx->cwnd = LINK_CWND_MIN / 2;
+	tx->cwnd_acked = 0;
+	tx->recover = tx->next;
+	tx->backoff = MIN(tx->backoff + 1, 5);
+}
+
+void link_tx_timer(struct link *l)
+{
+	uint64_t now = time_ns();
+
+	if (l->tx.retry_ns <= now)
+		l->tx.retry_ns = TIME_NEVER; /* the pump sets it again */
+	if (rto_deadline(&l->tx) <= now)
+		rto_expire(&l->tx);
+}
+
+uint64_t link_tx_deadline(const struct link *l)
+{
+	return MIN(l->tx.retry_ns, rto_deadline(&l->tx));
+}
