@@ -75,23 +75,26 @@ static uint64_t fw_page_count(uint64_t size)
 	return size ? ALIGN_UP(size, PAGE_SIZE) >> PAGE_SHIFT : 1;
 }
 
-void *fw_pages_alloc(uint64_t size)
+static void *fw_pages_take(EFI_ALLOCATE_TYPE where, EFI_PHYSICAL_ADDRESS limit, uint64_t size)
 {
-	EFI_PHYSICAL_ADDRESS addr = 0;
+	EFI_PHYSICAL_ADDRESS addr = limit;
 	EFI_STATUS status;
 
 	if (size > UINT64_MAX - PAGE_SIZE)
 		return NULL;
-	status =
-	    fw_boot->AllocatePages(AllocateAnyPages, EfiLoaderData, fw_page_count(size), &addr);
+	status = fw_boot->AllocatePages(where, EfiLoaderData, fw_page_count(size), &addr);
 	return EFI_ERROR(status) ? NULL : (void *)(uintptr_t)addr;
 }
 
-void *fw_pages_alloc_aligned(uint64_t size, uint64_t align)
+void *fw_pages_alloc(uint64_t size)
 {
-	uint64_t used = fw_page_count(size) << PAGE_SHIFT;
-	uint8_t *all = fw_pages_alloc(used + align);
-	uint64_t skip;
+	return fw_pages_take(AllocateAnyPages, 0, size);
+}
+
+void *fw_pages_alloc_low(uint64_t size, uint64_t align)
+{
+	uint64_t used = fw_page_count(size) << PAGE_SHIFT, spare = align - PAGE_SIZE, skip;
+	uint8_t *all = fw_pages_take(AllocateMaxAddress, 4 * GiB - 1, used + spare);
 
 	if (!all)
 		return NULL;
@@ -99,8 +102,8 @@ void *fw_pages_alloc_aligned(uint64_t size, uint64_t align)
 	skip = -(uintptr_t)all & (align - 1);
 	if (skip)
 		fw_pages_free(all, skip);
-	if (align > skip)
-		fw_pages_free(all + skip + used, align - skip);
+	if (spare > skip)
+		fw_pages_free(all + skip + used, spare - skip);
 	return all + skip;
 }
 

@@ -26,8 +26,11 @@ const char *fw_status_text(EFI_STATUS status);
  * file has an address too.
  */
 void *must_check fw_pages_alloc(uint64_t size);
-/* As fw_pages_alloc, naturally aligned to align bytes (a power of two). */
-void *must_check fw_pages_alloc_aligned(uint64_t size, uint64_t align);
+/*
+ * As fw_pages_alloc, below 4 GiB and aligned to align bytes (a power of two, at
+ * least 4 KiB): for what a CPU must reach before it is in 64-bit mode.
+ */
+void *must_check fw_pages_alloc_low(uint64_t size, uint64_t align);
 /* size as it was asked for; NULL is fine. */
 void fw_pages_free(void *pages, uint64_t size);
 

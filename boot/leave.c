@@ -66,7 +66,7 @@ static EFI_STATUS leave_prepare(struct leave *lv)
 
 static void *leave_table_page(void)
 {
-	void *page = fw_pages_alloc(PAGE_SIZE);
+	void *page = fw_pages_alloc_low(PAGE_SIZE, PAGE_SIZE); /* CR3 has 32 bits at first */
 
 	if (page)
 		memset(page, 0, PAGE_SIZE);

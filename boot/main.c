@@ -28,9 +28,9 @@ static EFI_STATUS main_place_kernel(const void *file, uint64_t size, struct hand
 		fw_print("pagurus: \\pagurus\\pagurus.elf refused: %s\n", why);
 		return EFI_LOAD_ERROR;
 	}
-	block = fw_pages_alloc_aligned(plan.block_size, ELF_BLOCK_ALIGN);
+	block = fw_pages_alloc_low(plan.block_size, ELF_BLOCK_ALIGN);
 	if (!block) {
-		fw_print("pagurus: no %s of contiguous memory for the hypervisor\n",
+		fw_print("pagurus: no %s of contiguous memory below 4 GiB for the hypervisor\n",
 			 format_size(words, plan.block_size));
 		return EFI_OUT_OF_RESOURCES;
 	}
