@@ -51,9 +51,10 @@ SRC_vmm     := vmm/decode.c vmm/emulate.c vmm/acpi_tables.c vmm/boot_cpu.c \
                vmm/zero_page.c vmm/load_linux.c vmm/load_elf.c
 SRC_dev     := vmm/dev/vpm.c vmm/iobus.c vmm/dev/state.c vmm/dev/vdev.c \
                vmm/dev/vuart.c vmm/dev/vlapic.c vmm/dev/vlapic_regs.c vmm/dev/vlapic_timer.c \
-               vmm/dev/vlapic_ipi.c vmm/dev/vioapic.c
+               vmm/dev/vlapic_ipi.c vmm/dev/vioapic.c vmm/dev/vpic.c vmm/dev/vpic_chip.c
 SRC_migrate :=
-SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/entropy.c kernel/files.c
+SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/entropy.c kernel/files.c \
+               kernel/console_line.c kernel/console_complete.c
 SRC_drivers += kernel/drivers/serial.c
 
 SRC := $(SRC_lib) $(SRC_arch) $(SRC_kernel) $(SRC_drivers) $(SRC_net) $(SRC_store) \
@@ -128,7 +129,7 @@ UNIT_loaders := vmm/load_linux.c vmm/load_elf.c vmm/zero_page.c vmm/boot_cpu.c \
                 tests/unit/fake_guest.c tests/unit/fake_kernel.c
 UNIT_vpm = vmm/dev/vpm.c $(FAKE_VM) tests/unit/fake_guest.c
 # lib, console, host (H)
-UNITS += string strutil crc32c format host_config entropy files log
+UNITS += string strutil crc32c format host_config entropy files log console_line
 UNIT_string  :=
 UNIT_strutil := kernel/lib/strutil.c
 UNIT_crc32c  := kernel/lib/crc32c.c
@@ -136,6 +137,8 @@ UNIT_format  := kernel/lib/format.c kernel/lib/strutil.c
 UNIT_host_config := kernel/host_config.c kernel/lib/format.c kernel/lib/strutil.c
 UNIT_entropy := kernel/entropy.c
 UNIT_files   := kernel/files.c kernel/lib/crc32c.c kernel/lib/strutil.c
+UNIT_console_line := kernel/console_line.c kernel/console_complete.c kernel/lib/format.c \
+                     kernel/lib/strutil.c
 UNIT_log     := kernel/log.c kernel/lib/format.c kernel/lib/strutil.c
 
 # virtual platform devices (B)
@@ -145,7 +148,8 @@ UNIT_state := vmm/dev/state.c
 UNIT_iobus := vmm/iobus.c
 UNITS += vuart
 UNIT_vuart := $(FAKE_VM) vmm/dev/vuart.c
-UNITS += vlapic vioapic
+UNITS += vlapic vioapic vpic
+UNIT_vpic := $(FAKE_VM) vmm/dev/vpic.c vmm/dev/vpic_chip.c
 UNIT_vioapic := $(FAKE_VM) vmm/dev/vioapic.c
 UNIT_vlapic := $(FAKE_VM) vmm/dev/vlapic.c vmm/dev/vlapic_regs.c vmm/dev/vlapic_timer.c \
                vmm/dev/vlapic_ipi.c
@@ -158,11 +162,18 @@ UNITS += aoe_codec blkdev aoe
 UNIT_aoe_codec := kernel/store/aoe_codec.c kernel/drivers/ata_identify.c
 UNIT_blkdev    := kernel/store/blkdev.c tests/unit/fake_kernel.c tests/unit/fake_task.c
 UNIT_aoe       := $(UNIT_STORE_AOE) tests/unit/fake_aoe_target.c
+# The initiator as a Linux program: tests/e2e/test_aoe_vblade.py
+$(B)/e2e/aoe_client: tests/e2e/aoe_client.c $(UNIT_STORE_AOE)
+	@mkdir -p $(@D)
+	$(CC) $(UNIT_CFLAGS) -o $@ $^ -lcmocka
 # network (D)
-UNITS += netbuf switch peers
+UNITS += netbuf switch peers link
 UNIT_FAKE   := tests/unit/fake_kernel.c
 UNIT_netbuf := $(UNIT_FAKE) kernel/net/netbuf.c
 UNIT_switch := $(UNIT_FAKE) kernel/net/netbuf.c kernel/net/switch.c
+UNIT_LINK    = $(UNIT_FAKE) tests/unit/fake_task.c tests/unit/fake_wire.c $(SRC_net) \
+               kernel/lib/crc32c.c kernel/lib/format.c kernel/lib/strutil.c kernel/lib/err.c
+UNIT_link    = $(UNIT_LINK)
 UNIT_peers  := $(UNIT_FAKE) kernel/net/netbuf.c kernel/net/switch.c kernel/net/peers.c \
                kernel/net/link_frame.c kernel/lib/crc32c.c kernel/lib/format.c kernel/lib/strutil.c
 
@@ -192,7 +203,7 @@ include tests/guests/guests.mk
 deps:
 	@tools/deps.sh
 check:
-	@$(PYTHON) -m pytest -p no:terminal -c tests/pytest.ini --rootdir=tests tests $(CHECK_ARGS)
+	@$(PYTHON) -m pytest -c tests/pytest.ini --rootdir=tests tests $(CHECK_ARGS)
 demo:
 	@$(PYTHON) tools/demo.py
 # For scripts: make -s print-UNITS
