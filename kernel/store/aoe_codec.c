@@ -124,12 +124,22 @@ static int decode_argument(const uint8_t *f, size_t len, struct aoe_message *out
 	return 0;
 }
 
+/*
+ * What vblade sends when it starts leaves the header's version 0; the config
+ * argument does carry the version. Worth taking: it tells of a restart.
+ */
+static bool is_vblade_announcement(const uint8_t *f, size_t len)
+{
+	return len >= AOE_CONFIG_STRING && f[14] == AOE_FLAG_RESPONSE && f[19] == AOE_CMD_CONFIG &&
+	       !get_be32(f + 20) && f[29] >> 4 == AOE_VERSION;
+}
+
 int aoe_decode(const uint8_t *frame, size_t len, struct aoe_message *out)
 {
 	memset(out, 0, sizeof(*out));
 	if (len < AOE_ARG || len > UINT16_MAX || get_be16(frame + 12) != ETH_TYPE_AOE)
 		return -E_INVAL;
-	if (frame[14] >> 4 != AOE_VERSION)
+	if (frame[14] >> 4 != AOE_VERSION && !is_vblade_announcement(frame, len))
 		return -E_VERSION;
 	decode_header(frame, &out->h);
 	if (!argument_len(out->h.command))

@@ -239,6 +239,7 @@ void fake_target_restart(bool announce)
 	memset(h.dst, 0xff, ETH_ALEN);
 	memcpy(h.src, target.mac, ETH_ALEN);
 	target_config(out, &h);
+	out[14] = AOE_FLAG_RESPONSE; /* without a version, as vblade */
 	wire_send(out, sizeof(out), false);
 }
 

@@ -145,6 +145,26 @@ static void test_refusals(void **state)
 	assert_null(m.data);
 }
 
+/* As Debian's vblade 25 sends it: 32 bytes, and no version in the header. */
+static void test_vblade_announcement(void **state)
+{
+	uint8_t f[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x9e, 0xd1, 0xe0, 0x8f, 0xd5,
+		       0x4a, 0x88, 0xa2, 0x08, 0,    0,	   1,	 0,    1,    0,	   0,
+		       0,    0,	   0,	 0x10, 0x40, 0x19, 0x02, 0x10, 0,    0};
+	struct aoe_message m;
+
+	assert_int_equal(aoe_decode(f, sizeof(f), &m), 0);
+	assert_int_equal(m.h.shelf, 1);
+	assert_int_equal(m.config.sectors, 2);
+	assert_int_equal(m.config.buffers, 16);
+	assert_int_equal(aoe_decode(f, sizeof(f) - 1, &m), -E_VERSION);
+	f[23] = 1; /* with a tag it is an answer, which must have a version */
+	assert_int_equal(aoe_decode(f, sizeof(f), &m), -E_VERSION);
+	f[23] = 0;
+	f[19] = AOE_CMD_RESERVE;
+	assert_int_equal(aoe_decode(f, sizeof(f), &m), -E_VERSION);
+}
+
 static void test_error_codes(void **state)
 {
 	assert_int_equal(aoe_error_code(AOE_ERR_RESERVED), -E_FENCED);
@@ -200,9 +220,13 @@ static void test_identify(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_golden_ata),	     cmocka_unit_test(test_golden_others),
-	    cmocka_unit_test(test_every_truncation), cmocka_unit_test(test_refusals),
-	    cmocka_unit_test(test_error_codes),	     cmocka_unit_test(test_identify),
+	    cmocka_unit_test(test_golden_ata),
+	    cmocka_unit_test(test_golden_others),
+	    cmocka_unit_test(test_every_truncation),
+	    cmocka_unit_test(test_refusals),
+	    cmocka_unit_test(test_vblade_announcement),
+	    cmocka_unit_test(test_error_codes),
+	    cmocka_unit_test(test_identify),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
