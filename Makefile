@@ -46,7 +46,7 @@ SRC_net     := kernel/net/netbuf.c kernel/net/switch.c kernel/net/link_frame.c k
                kernel/net/link.c kernel/net/link_machine.c kernel/net/link_open.c \
                kernel/net/link_tx.c kernel/net/link_loss.c kernel/net/link_rx.c
 SRC_store   := $(addprefix kernel/store/,aoe.c aoe_cmd.c aoe_codec.c aoe_control.c aoe_io.c \
-                 aoe_receive.c aoe_reserve.c aoe_rtt.c aoe_targets.c blkdev.c)
+                 aoe_receive.c aoe_reserve.c aoe_config.c aoe_rtt.c aoe_targets.c blkdev.c)
 SRC_vmm     := vmm/decode.c vmm/emulate.c vmm/acpi_tables.c vmm/boot_cpu.c \
                vmm/zero_page.c vmm/load_linux.c vmm/load_elf.c
 SRC_dev     := vmm/dev/vpm.c vmm/iobus.c vmm/dev/state.c vmm/dev/vdev.c \
@@ -169,13 +169,15 @@ $(B)/e2e/aoe_client: tests/e2e/aoe_client.c $(UNIT_STORE_AOE)
 	@mkdir -p $(@D)
 	$(CC) $(UNIT_CFLAGS) -o $@ $^ -lcmocka
 # network (D)
-UNITS += netbuf switch peers link
+UNITS += netbuf switch peers link link_hostile link_face
 UNIT_FAKE   := tests/unit/fake_kernel.c
 UNIT_netbuf := $(UNIT_FAKE) kernel/net/netbuf.c
 UNIT_switch := $(UNIT_FAKE) kernel/net/netbuf.c kernel/net/switch.c
 UNIT_LINK    = $(UNIT_FAKE) tests/unit/fake_task.c tests/unit/fake_wire.c $(SRC_net) \
                kernel/lib/crc32c.c kernel/lib/format.c kernel/lib/strutil.c kernel/lib/err.c
 UNIT_link    = $(UNIT_LINK)
+UNIT_link_hostile = $(UNIT_LINK)
+UNIT_link_face = $(UNIT_LINK)
 UNIT_peers  := $(UNIT_FAKE) kernel/net/netbuf.c kernel/net/switch.c kernel/net/peers.c \
                kernel/net/link_frame.c kernel/lib/crc32c.c kernel/lib/format.c kernel/lib/strutil.c
 

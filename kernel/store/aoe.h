@@ -63,6 +63,17 @@ int must_check aoe_reserve_set(struct aoe_disk *d, const uint8_t macs[][ETH_ALEN
 int must_check aoe_reserve_force(struct aoe_disk *d, const uint8_t macs[][ETH_ALEN], unsigned count,
 				 uint64_t deadline_ns);
 
+/*
+ * Blocks. The target's configuration string (AoEr11, command 1), which any MAC may
+ * read and force. *len may exceed room: only room bytes were stored. A target that
+ * restarts forgets the string. 0, -E_TIMEDOUT, -E_RANGE (longer than AOE_CONFIG_SHORT).
+ */
+#define AOE_CONFIG_SHORT 64
+int must_check aoe_config_read(struct aoe_disk *d, void *buf, size_t room, size_t *len,
+			       uint64_t deadline_ns);
+int must_check aoe_config_force(struct aoe_disk *d, const void *text, size_t len,
+				uint64_t deadline_ns);
+
 struct aoe_stats {
 	uint64_t tx_frames, rx_frames, retransmits, unexpected;
 	uint64_t srtt_ns;
