@@ -100,7 +100,7 @@ static int wire_send(struct netdev *nd, struct netbuf *nb)
 	wire.frames[from]++;
 	wire.bytes[from] += MAX(nb->len, ETH_MIN_LEN);
 	wire.last_sent_ns[from] = fake_time_ns;
-	if (!wire.cut[from] && (!wire.tap || wire.tap(from, nb)) && !chance(wire.loss)) {
+	if ((!wire.tap || wire.tap(from, nb)) && !wire.cut[from] && !chance(wire.loss)) {
 		take_off(!from, nb);
 		if (chance(wire.doubled))
 			take_off(!from, nb);
