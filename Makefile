@@ -206,8 +206,10 @@ include tests/guests/guests.mk
 
 deps:
 	@tools/deps.sh
+# One part of it: make check CHECK=tests/gates/test_unit.py
+CHECK := tests
 check:
-	@$(PYTHON) -m pytest -c tests/pytest.ini --rootdir=tests tests $(CHECK_ARGS)
+	@$(PYTHON) -m pytest -c tests/pytest.ini --rootdir=tests $(CHECK)
 demo:
 	@$(PYTHON) tools/demo.py
 # For scripts: make -s print-UNITS
