@@ -41,7 +41,7 @@ SRC_arch    := arch/x86/entry.S arch/x86/trampoline.S arch/x86/cpu.c arch/x86/tr
                arch/x86/vmx/run.c arch/x86/vmx/decode.c arch/x86/vmx/ept.c
 SRC_kernel  := kernel/main.c kernel/mem.c kernel/sched.c kernel/timer.c kernel/time.c kernel/irq.c \
                kernel/pci.c kernel/acpi.c
-SRC_drivers := kernel/drivers/ata_identify.c kernel/drivers/e1000.c kernel/drivers/e1000_hw.c
+SRC_drivers := kernel/drivers/ata.c kernel/drivers/ata_pio.c kernel/drivers/ata_identify.c kernel/drivers/e1000.c kernel/drivers/e1000_hw.c
 SRC_net     := kernel/net/netbuf.c kernel/net/switch.c kernel/net/link_frame.c kernel/net/peers.c \
                kernel/net/link.c kernel/net/link_machine.c kernel/net/link_open.c \
                kernel/net/link_tx.c kernel/net/link_loss.c kernel/net/link_rx.c
@@ -55,7 +55,9 @@ SRC_dev     := vmm/dev/vpm.c vmm/iobus.c vmm/dev/state.c vmm/dev/vdev.c \
                vmm/dev/vpit.c vmm/dev/vpit_channel.c
 SRC_migrate :=
 SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/entropy.c kernel/files.c \
-               kernel/console_line.c kernel/console_complete.c
+               kernel/console_line.c kernel/console_complete.c kernel/console.c \
+               kernel/console_help.c kernel/console_out.c kernel/console_table.c \
+               kernel/console_serial.c
 SRC_drivers += kernel/drivers/serial.c
 
 SRC := $(SRC_lib) $(SRC_arch) $(SRC_kernel) $(SRC_drivers) $(SRC_net) $(SRC_store) \
@@ -130,7 +132,8 @@ UNIT_loaders := vmm/load_linux.c vmm/load_elf.c vmm/zero_page.c vmm/boot_cpu.c \
                 tests/unit/fake_guest.c tests/unit/fake_kernel.c
 UNIT_vpm = vmm/dev/vpm.c $(FAKE_VM) tests/unit/fake_guest.c
 # lib, console, host (H)
-UNITS += string strutil crc32c format host_config entropy files log console_line
+UNITS += string strutil crc32c format host_config entropy files log console_line \
+         console
 UNIT_string  :=
 UNIT_strutil := kernel/lib/strutil.c
 UNIT_crc32c  := kernel/lib/crc32c.c
@@ -140,6 +143,9 @@ UNIT_entropy := kernel/entropy.c
 UNIT_files   := kernel/files.c kernel/lib/crc32c.c kernel/lib/strutil.c
 UNIT_console_line := kernel/console_line.c kernel/console_complete.c kernel/lib/format.c \
                      kernel/lib/strutil.c
+UNIT_console := kernel/console.c kernel/console_help.c kernel/console_out.c \
+                kernel/console_table.c kernel/console_line.c kernel/console_complete.c \
+                kernel/lib/err.c kernel/lib/format.c kernel/lib/strutil.c tests/unit/fake_kernel.c
 UNIT_log     := kernel/log.c kernel/lib/format.c kernel/lib/strutil.c
 
 # virtual platform devices (B)
@@ -160,10 +166,13 @@ UNIT_vlapic := $(FAKE_VM) vmm/dev/vlapic.c vmm/dev/vlapic_regs.c vmm/dev/vlapic_
 UNIT_STORE_AOE := $(SRC_store) kernel/drivers/ata_identify.c kernel/net/switch.c kernel/net/netbuf.c \
                   kernel/lib/format.c kernel/lib/strutil.c kernel/lib/err.c \
                   tests/unit/fake_kernel.c tests/unit/fake_task.c
-UNITS += aoe_codec blkdev aoe
+UNITS += aoe_codec blkdev aoe ata
 UNIT_aoe_codec := kernel/store/aoe_codec.c kernel/drivers/ata_identify.c
 UNIT_blkdev    := kernel/store/blkdev.c tests/unit/fake_kernel.c tests/unit/fake_task.c
 UNIT_aoe       := $(UNIT_STORE_AOE) tests/unit/fake_aoe_target.c
+UNIT_ata       := kernel/drivers/ata.c kernel/drivers/ata_pio.c kernel/drivers/ata_identify.c \
+                  kernel/store/blkdev.c kernel/lib/format.c kernel/lib/strutil.c \
+                  kernel/lib/err.c tests/unit/fake_kernel.c tests/unit/fake_task.c
 # The initiator as a Linux program: tests/e2e/test_aoe_vblade.py
 $(B)/e2e/aoe_client: tests/e2e/aoe_client.c $(UNIT_STORE_AOE)
 	@mkdir -p $(@D)

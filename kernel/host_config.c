@@ -20,6 +20,7 @@ struct key {
 void host_config_defaults(struct host_config *out)
 {
 	*out = (struct host_config){
+	    .name = "pagurus",
 	    .pool = "default",
 	    .nic = "auto",
 	    .mtu = 1500,
@@ -211,6 +212,7 @@ int host_config_parse(const char *text, size_t len, struct host_config *out,
 	unsigned line;
 
 	host_config_defaults(&c);
+	c.name[0] = '\0'; /* obligatory in a file */
 	for (line = 1; s < file_end; line++) {
 		const char *line_end = s, *end;
 

@@ -14,7 +14,7 @@ struct out {
 };
 
 struct spec {
-	bool left, zero;
+	bool left, zero, alt;
 	int width;
 	int precision;	   /* negative: none given */
 	unsigned char len; /* bytes of the argument: 1, 2, 4, 8 */
@@ -75,11 +75,13 @@ static const char *parse_length(const char *f, struct spec *s)
 static const char *parse_spec(const char *f, struct spec *s, va_list *ap)
 {
 	*s = (struct spec){.precision = -1};
-	for (; *f == '-' || *f == '0'; f++) {
+	for (; *f == '-' || *f == '0' || *f == '#'; f++) {
 		if (*f == '-')
 			s->left = true;
-		else
+		else if (*f == '0')
 			s->zero = true;
+		else
+			s->alt = true;
 	}
 	f = parse_count(f, &s->width, ap);
 	if (s->width < 0) {
@@ -158,7 +160,10 @@ static void put_unsigned(struct out *o, const struct spec *s, va_list *ap)
 		v = (uint16_t)v;
 	else if (s->len == 1)
 		v = (uint8_t)v;
-	put_number(o, s, "", v, s->conv == 'u' ? 10 : 16);
+	if (s->conv == 'u')
+		put_number(o, s, "", v, 10);
+	else
+		put_number(o, s, !s->alt || !v ? "" : s->conv == 'x' ? "0x" : "0X", v, 16);
 }
 
 /* from is the '%', for conversions that are none. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * snprintf for a freestanding world: %d %i %u %x %X %c %s %p %%, flags '-' and
- * '0', width and precision as numbers or '*', length h, l, ll, z. No floating
+ * snprintf for a freestanding world: %d %i %u %x %X %c %s %p %%, flags '-', '0'
+ * and '#', width and precision as numbers or '*', length h, l, ll, z. No floating
  * point. Also %pM-style helpers are functions, not format letters.
  */
 #ifndef KERNEL_LIB_FORMAT_H

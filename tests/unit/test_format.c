@@ -51,6 +51,7 @@ static void test_numbers(void **state)
 		SAME("[%8lld] [%-8lld] [%08lld] [%-08lld]", v, v, v, v);
 		SAME("[%.3lld] [%10.5lld] [%-10.5lld] [%010.5lld] [%.0lld]", v, v, v, v, v);
 		SAME("[%16llx] [%016llX] [%-16llx] [%.12llx]", v, v, v, v);
+		SAME("[%#llx] [%#llX] [%#12llx] [%#012llx] [%-#12llx] [%#.6llx]", v, v, v, v, v, v);
 		SAME("[%*d] [%-*d] [%0*d]", 12, (int)v, 12, (int)v, 12, (int)v);
 		SAME("[%*d] [%.*d] [%.*d]", -12, (int)v, 4, (int)v, -4, (int)v);
 	}
