@@ -9,7 +9,7 @@
 #include "kernel/log.h"
 #include "kernel/net/link_machine.h"
 
-#define HALF_OPEN_EVICT_NS (250 * NS_PER_MS) /* a living peer would have answered */
+#define HALF_OPEN_EVICT_NS (20 * NS_PER_MS) /* a living peer has answered by then */
 
 /* Build a frame without sequence number around a small body and send it. */
 static void control_send(struct link_host *h, const uint8_t mac[ETH_ALEN], struct link_hdr *hdr,

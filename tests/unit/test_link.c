@@ -251,7 +251,8 @@ static void test_reader_that_stops_closes_the_window(void **state)
 	assert_true(wire.frames[0] - frames <= 250); /* keep-alives only */
 	assert_int_equal(end[0]->error, 0);
 	assert_int_equal(end[0]->stats.retransmits, 0);
-	for (size_t got = 0; got < sent;) {
+	for (size_t got = 0, rounds = 0; got < sent; rounds++) {
+		assert_true(rounds < 10); /* the writer learns at once that there is room */
 		n = link_rx_read(end[1], buf, sizeof(buf));
 		link_settle(end[1]);
 		got += n;
@@ -272,6 +273,28 @@ static void test_rate_is_respected(void **state)
 	bytes = wire.bytes[0] - bytes;
 	assert_true(bytes <= rate * took / NS_PER_S + rate / 100);
 	assert_true(bytes >= rate * took / NS_PER_S * 95 / 100); /* and used */
+}
+
+static unsigned drops_left;
+
+static bool tap_drop(unsigned from, struct netbuf *nb)
+{
+	return from != 0 || nb->len < 1000 || !drops_left || drops_left-- != 1;
+}
+
+static void test_one_lost_frame_is_repaired_without_a_timeout(void **state)
+{
+	uint64_t clean;
+
+	wire.delay_ns = NS_PER_MS;
+	wire.frame_ns = 50 * NS_PER_US;
+	open_link();
+	clean = transfer(600000, 0, NS_PER_S);
+	drops_left = 100; /* the hundredth */
+	wire.tap = tap_drop;
+	assert_true(transfer(600000, 0, NS_PER_S) < clean + LINK_RTO_MIN_NS / 4);
+	assert_int_equal(end[0]->stats.retransmits, 1);
+	assert_int_equal(end[1]->stats.duplicates, 0);
 }
 
 static unsigned tries;
@@ -461,6 +484,7 @@ int main(void)
 	    T(test_small_messages_are_gathered_and_pushed),
 	    T(test_reader_that_stops_closes_the_window),
 	    T(test_rate_is_respected),
+	    T(test_one_lost_frame_is_repaired_without_a_timeout),
 	    T(test_timeout_backs_off),
 	    T(test_idle_link_is_cheap_and_lives),
 	    T(test_silence_kills_both_ends),

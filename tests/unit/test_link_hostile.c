@@ -374,6 +374,26 @@ static void test_flood_of_opens_is_bounded(void **state)
 	assert_int_equal(accepted, 1);
 }
 
+static void test_opening_during_a_flood(void **state)
+{
+	uint8_t mac[ETH_ALEN] = {2, 0, 0, 0, 0, 0};
+
+	wire.delay_ns = 2 * NS_PER_MS;
+	for (unsigned i = 1; i <= 1000; i++) {
+		struct link_open_body b = syn_body(i);
+		struct link_hdr h = {.type = LINK_SYN, .len = sizeof(b)};
+
+		mac[4] = i >> 8;
+		mac[5] = i;
+		fake_wire_inject(1, make(mac, h, &b, sizeof(b)));
+		run(3 * NS_PER_MS);
+		if (i == 500)
+			end[0] = link_open_start(&hosts[0], fake_mac[1], 101);
+	}
+	assert_int_equal(end[0]->state, LINK_OPEN);
+	prove_alive();
+}
+
 static void test_number_of_links_is_bounded(void **state)
 {
 	struct link *l[LINK_MAX];
@@ -439,6 +459,7 @@ int main(void)
 	    T(test_refused_opens),
 	    T(test_refusals_as_the_opener_sees_them),
 	    T(test_flood_of_opens_is_bounded),
+	    T(test_opening_during_a_flood),
 	    T(test_number_of_links_is_bounded),
 	    T(test_random_frames),
 	};
