@@ -52,7 +52,7 @@ SRC_vmm     := vmm/decode.c vmm/emulate.c vmm/acpi_tables.c vmm/boot_cpu.c \
 SRC_dev     := vmm/dev/vpm.c vmm/iobus.c vmm/dev/state.c vmm/dev/vdev.c \
                vmm/dev/vuart.c vmm/dev/vlapic.c vmm/dev/vlapic_regs.c vmm/dev/vlapic_timer.c \
                vmm/dev/vlapic_ipi.c vmm/dev/vioapic.c vmm/dev/vpic.c vmm/dev/vpic_chip.c \
-               vmm/dev/vpit.c vmm/dev/vpit_channel.c
+               vmm/dev/vpit.c vmm/dev/vpit_channel.c vmm/dev/vrtc.c vmm/dev/vrtc_time.c
 SRC_migrate :=
 SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/entropy.c kernel/files.c \
                kernel/console_line.c kernel/console_complete.c kernel/console.c \
@@ -155,7 +155,8 @@ UNIT_state := vmm/dev/state.c
 UNIT_iobus := vmm/iobus.c
 UNITS += vuart
 UNIT_vuart := $(FAKE_VM) vmm/dev/vuart.c
-UNITS += vlapic vioapic vpic vpit
+UNITS += vlapic vioapic vpic vpit vrtc
+UNIT_vrtc := $(FAKE_VM) vmm/dev/vrtc.c vmm/dev/vrtc_time.c
 UNIT_vpit := $(FAKE_VM) vmm/dev/vpit.c vmm/dev/vpit_channel.c
 UNIT_vpic := $(FAKE_VM) vmm/dev/vpic.c vmm/dev/vpic_chip.c
 UNIT_vioapic := $(FAKE_VM) vmm/dev/vioapic.c
