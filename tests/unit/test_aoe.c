@@ -373,9 +373,16 @@ static void test_reserve_deadline(void **state)
 	assert_int_equal(aoe_reserve_read(disk, &r, fake_time_ns + 10 * NS_PER_S), 0);
 }
 
+static unsigned data_frames;
+
+static void rule_count_data(const uint8_t *f, size_t len, bool to_target, struct wire_fate *fate)
+{
+	data_frames += to_target && f[19] == AOE_CMD_ATA;
+}
+
 static void test_forgotten_list_is_taken_again(void **state)
 {
-	struct probe *p;
+	struct probe *p, *q;
 
 	assert_int_equal(aoe_reserve_set(disk, &MAC_A, 1, soon()), 0);
 	/* It says that it starts. */
@@ -386,7 +393,13 @@ static void test_forgotten_list_is_taken_again(void **state)
 	/* It is away for a while and says nothing: no write reaches it before the list does. */
 	target.silent = true;
 	p = probe_submit(BLK_WRITE, 1, 8, 0x55);
+	run_for(NS_PER_S);
+	wire_rule = rule_count_data;
+	data_frames = 0;
+	q = probe_submit(BLK_WRITE, 100, 8, 0x55);
 	run_for(5 * NS_PER_S);
+	assert_int_equal(data_frames, 0);
+	wire_rule = NULL;
 	fake_target_restart(false);
 	target.silent = false;
 	while (!target.list_count) {
@@ -394,6 +407,7 @@ static void test_forgotten_list_is_taken_again(void **state)
 		run_for(NS_PER_MS / 2);
 	}
 	assert_int_equal(probe_finish(p), 0);
+	assert_int_equal(probe_finish(q), 0);
 	/* Another owner meanwhile: the data is refused, the list left alone. */
 	target.list_count = 1;
 	memcpy(target.list[0], MAC_B, ETH_ALEN);
