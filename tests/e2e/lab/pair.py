@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Two hosts that the tests share: booted once, mended when a test has hurt them.
+
+Guests at alpha: web (Linux with disk 1.0), tiny and busy (bare, a few MiB),
+withdisk (bare, disk 2.0), big (bare, more memory than fits twice).
+"""
+from . import guests
+from .host import BOOT_TIMEOUT, SCALE
+
+LINUX_BOOT_TIMEOUT = 180 * SCALE
+MOVE_TIMEOUT = 240 * SCALE
+
+
+class Pair:
+    def __init__(self, lab, **host_options):
+        self.lab = lab
+        net = lab.net
+        self.disk = net.vblade(1, 0, size=16 << 20)
+        self.disk2 = net.vblade(2, 0, size=4 << 20)
+        web = guests.linux("web", disks=[self.disk], shell=True)
+        vms = [web, guests.ticker("tiny"), guests.ticker("busy", pages=1024, rate=800),
+               guests.ticker("withdisk", disks=[self.disk2]),
+               guests.ticker("big", memory=280)]
+        self.alpha = lab.host("alpha", vms=vms, **host_options)
+        self.beta = lab.host("beta", vms=[guests.ticker("hog", memory=280)], **host_options)
+        self.hosts = (self.alpha, self.beta)
+        self.started = False
+
+    def start(self):
+        self.lab.start(*self.hosts)
+        self.started = True
+        for host, other in (self.hosts, self.hosts[::-1]):
+            self.wait_peer(host, other.name)
+        return self
+
+    def wait_peer(self, host, name, tries=30):
+        for _ in range(tries):
+            if name in host.ok("peers"):
+                return
+        raise AssertionError(f"{host.name} does not see {name}")
+
+    def mend(self):
+        """Both hosts up and at their prompt, cables in, no bare guest left anywhere."""
+        if not self.started:
+            return self.start()
+        for host in self.hosts:
+            self.lab.net.plug(host.name)
+            self.lab.net.heal_link(host.name)
+        dead = [h for h in self.hosts if not h.alive() or h.pending]
+        for host in dead:
+            host.kill()
+            host.pending = None
+            host.power_on()
+        for host in dead:
+            host.wait_boot(BOOT_TIMEOUT)
+        for host in self.hosts:
+            for vm in self.running(host):
+                if vm != "web":
+                    host.cmd(f"destroy {vm}")
+        for host, other in (self.hosts, self.hosts[::-1]):
+            if dead:
+                self.wait_peer(host, other.name)
+        return self
+
+    @staticmethod
+    def running(host):
+        names = [line.split()[0] for line in host.ok("list").lines if len(line.split()) > 2]
+        return [n for n in names if n in
+                ("web", "tiny", "busy", "withdisk", "big", "hog") and
+                host.state(n) not in ("off", "shut", "defined", "stopped")]
+
+    def run(self, vm, host=None):
+        """Start a guest afresh (defining it again if it had moved away); its host."""
+        host = host or self.alpha
+        if host.state(vm) is None:
+            host.ok(f"define {vm}")
+        host.ok(f"start {vm}")
+        with host.console(vm) as con:
+            con.expect(r"guest: ready|work: tick", 60 * SCALE)
+        return host
+
+    def linux(self):
+        """The host on which web runs; started when it runs nowhere."""
+        for host in self.hosts:
+            if host.state("web") == "running":
+                return host
+        if self.alpha.state("web") is None:
+            self.alpha.ok("define web")
+        self.alpha.ok("start web")
+        with self.alpha.console("web") as con:
+            con.expect(r"guest: ready", LINUX_BOOT_TIMEOUT)
+            con.expect(r"work: tick 2 ", LINUX_BOOT_TIMEOUT)
+        return self.alpha
+
+    def other(self, host):
+        return self.beta if host is self.alpha else self.alpha
+
+    def move(self, vm, source, options="", timeout=MOVE_TIMEOUT):
+        """A hot move that must succeed, and the guest goes on at the target."""
+        target = self.other(source)
+        before = source.follow(vm, 2)
+        result = source.ok(f"migrate {vm} {target.name} {options}".strip(), timeout)
+        assert source.state(vm) is None, f"{vm} is still listed at {source.name}"
+        assert target.state(vm) == "running"
+        after = target.follow(vm, 3)
+        after.after(before)
+        return target, result, after
