@@ -50,7 +50,7 @@ SRC_store   := $(addprefix kernel/store/,aoe.c aoe_cmd.c aoe_codec.c aoe_control
 SRC_vmm     := vmm/decode.c vmm/emulate.c vmm/acpi_tables.c vmm/boot_cpu.c \
                vmm/zero_page.c vmm/load_linux.c vmm/load_elf.c
 SRC_dev     := vmm/dev/vpm.c vmm/iobus.c vmm/dev/state.c vmm/dev/vdev.c \
-               vmm/dev/vuart.c vmm/dev/vlapic.c vmm/dev/vlapic_regs.c vmm/dev/vlapic_timer.c \
+               vmm/dev/vuart.c vmm/dev/vuart_regs.c vmm/dev/vlapic.c vmm/dev/vlapic_regs.c vmm/dev/vlapic_timer.c \
                vmm/dev/vlapic_ipi.c vmm/dev/vioapic.c vmm/dev/vpic.c vmm/dev/vpic_chip.c \
                vmm/dev/vpit.c vmm/dev/vpit_channel.c vmm/dev/vrtc.c vmm/dev/vrtc_time.c
 SRC_migrate :=
@@ -154,7 +154,7 @@ UNITS += state iobus
 UNIT_state := vmm/dev/state.c
 UNIT_iobus := vmm/iobus.c
 UNITS += vuart
-UNIT_vuart := $(FAKE_VM) vmm/dev/vuart.c
+UNIT_vuart := $(FAKE_VM) vmm/dev/vuart.c vmm/dev/vuart_regs.c
 UNITS += vlapic vioapic vpic vpit vrtc
 UNIT_vrtc := $(FAKE_VM) vmm/dev/vrtc.c vmm/dev/vrtc_time.c
 UNIT_vpit := $(FAKE_VM) vmm/dev/vpit.c vmm/dev/vpit_channel.c

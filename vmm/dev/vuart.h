@@ -48,4 +48,21 @@ size_t vuart_input(struct vuart *u, const char *data, size_t len);
 /* The last output, oldest first, at most room bytes; returns how many. */
 size_t vuart_history(const struct vuart *u, char *buf, size_t room);
 
+/* ---- between the files of the UART ---- */
+
+/* Bits that limit an incoming state. */
+#define VUART_FCR_ENABLE  0x01
+#define VUART_FCR_TRIGGER 0xc0
+#define VUART_MCR_ALL	  0x1f
+#define VUART_LSR_OE	  0x02
+
+/* reg: 0..7. The caller follows up with vuart_update_irq. */
+uint8_t vuart_read_reg(struct vuart *u, unsigned reg);
+void vuart_write_reg(struct vuart *u, unsigned reg, uint8_t value);
+/* Move waiting input into the receiver, as far as it has room. */
+void vuart_refill(struct vuart *u);
+void vuart_update_irq(struct vuart *u);
+/* A byte leaves for the history and the watcher. */
+void vuart_emit(struct vuart *u, char c);
+
 #endif
