@@ -390,6 +390,18 @@ static void test_forgotten_list_is_taken_again(void **state)
 	run_for(20 * NS_PER_MS);
 	assert_int_equal(target.list_count, 1);
 	assert_memory_equal(target.list[0], MAC_A, ETH_ALEN);
+	/* What is submitted while it asks waits as well. */
+	fake_target_restart(true);
+	run_for(WIRE_DELAY_NS + 1);
+	wire_rule = rule_count_data;
+	data_frames = 0;
+	p = probe_submit(BLK_WRITE, 1, 1, 0x44);
+	run_for(2 * WIRE_DELAY_NS);
+	assert_int_equal(data_frames, 0);
+	wire_rule = NULL;
+	assert_int_equal(probe_finish(p), 0);
+	assert_int_equal(target.list_count, 1);
+	target.writes = 0;
 	/* It is away for a while and says nothing: no write reaches it before the list does. */
 	target.silent = true;
 	p = probe_submit(BLK_WRITE, 1, 8, 0x55);
