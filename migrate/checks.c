@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The checks before a move; each function asks about one thing. */
+#include "migrate/checks.h"
+
+#include "kernel/lib/format.h"
+#include "kernel/lib/string.h"
+
+#define TSC_TOLERANCE_PPM 250 /* a clock off by no more than this is what NTP expects anyway */
+
+static struct check *check_add(struct check_list *l, bool passed, const char *name)
+{
+	static struct check overflow;
+	struct check *c = l->count < CHECKS_MAX ? &l->list[l->count++] : &overflow;
+
+	if (!passed)
+		l->failed++;
+	c->passed = passed;
+	c->source[0] = c->target[0] = 0;
+	str_copy(c->name, name, sizeof(c->name));
+	return c;
+}
+
+static void check_words(struct check_list *l, bool passed, const char *name, const char *source,
+			const char *target)
+{
+	struct check *c = check_add(l, passed, name);
+
+	str_copy(c->source, source, sizeof(c->source));
+	str_copy(c->target, target, sizeof(c->target));
+}
+
+static void check_numbers(struct check_list *l, bool passed, const char *name, uint64_t source,
+			  uint64_t target)
+{
+	struct check *c = check_add(l, passed, name);
+
+	ksnprintf(c->source, sizeof(c->source), "%llu", (unsigned long long)source);
+	ksnprintf(c->target, sizeof(c->target), "%llu", (unsigned long long)target);
+}
+
+static void check_sizes(struct check_list *l, bool passed, const char *name, uint64_t source,
+			uint64_t target)
+{
+	struct check *c = check_add(l, passed, name);
+
+	format_size(c->source, source);
+	format_size(c->target, target);
+}
+
+void checks_hello(struct check_list *l, const struct checks_input *in)
+{
+	check_numbers(l, in->source->version == in->target->version, "stream version",
+		      in->source->version, in->target->version);
+	check_words(l, !strncmp(in->source->pool, in->target->pool, sizeof(in->source->pool)),
+		    "pool", in->source->pool, in->target->pool);
+}
+
+static void check_host(struct check_list *l, const struct checks_input *in)
+{
+	const struct stream_facts *f = in->facts;
+	const struct vm_config *cfg = &in->offer->cfg;
+
+	check_words(l, f->flags & FACT_RUNS_GUESTS, "virtualisation", "needed",
+		    f->flags & FACT_RUNS_GUESTS ? "yes" : "no VT-x there");
+	check_words(l, !(f->flags & FACT_NAME_TAKEN), "VM name free", cfg->name,
+		    f->flags & FACT_NAME_TAKEN ? "has a VM of that name" : "free");
+	check_words(l, !(f->flags & FACT_MOVE_BUSY), "no other move", "none",
+		    f->flags & FACT_MOVE_BUSY ? "a move is under way" : "none");
+	check_sizes(l, cfg->memory <= f->free_bytes, "memory", cfg->memory, f->free_bytes);
+	check_numbers(l, cfg->vcpus <= f->cpus, "CPUs", cfg->vcpus, f->cpus);
+}
+
+static void cpuid_differs(void *ctx, const char *what, uint64_t guest, uint64_t host)
+{
+	struct check *c = check_add(ctx, false, what);
+
+	ksnprintf(c->source, sizeof(c->source), "0x%llx", (unsigned long long)guest);
+	ksnprintf(c->target, sizeof(c->target), "0x%llx", (unsigned long long)host);
+}
+
+static void check_cpu(struct check_list *l, const struct checks_input *in)
+{
+	const struct cpuid_policy *guest = &in->offer->cpuid, *host = &in->facts->host;
+	uint64_t diff = guest->tsc_khz > host->tsc_khz ? guest->tsc_khz - host->tsc_khz
+						       : host->tsc_khz - guest->tsc_khz;
+	bool same = diff <= guest->tsc_khz / 1000000 * TSC_TOLERANCE_PPM +
+				guest->tsc_khz % 1000000 * TSC_TOLERANCE_PPM / 1000000;
+	unsigned before = l->failed;
+	unsigned n = cpuid_policy_compare(guest, host, cpuid_differs, l);
+
+	/* the comparison's own count is what decides, should it report less than it counts */
+	if (l->failed == before && n)
+		check_numbers(l, false, "CPU features", 0, n);
+	if (!n)
+		check_words(l, true, "CPU features", "all", "all there");
+	check_numbers(l, same || host->tsc_scaling, "TSC kHz", guest->tsc_khz, host->tsc_khz);
+}
+
+static void check_disk(struct check_list *l, const struct stream_disk *d,
+		       const struct stream_disk_fact *f)
+{
+	char name[CHECK_NAME_LEN];
+
+	ksnprintf(name, sizeof(name), "disk %.7s shared", d->name);
+	check_words(l, d->shared, name, d->shared ? "yes" : "on this host only", "needed");
+	if (!d->shared)
+		return;
+	ksnprintf(name, sizeof(name), "disk %.7s reachable", d->name);
+	check_words(l, !f->err, name, "yes", f->err ? err_text(f->err) : "yes");
+	if (f->err)
+		return;
+	ksnprintf(name, sizeof(name), "disk %.7s sectors", d->name);
+	check_numbers(l, d->sectors == f->sectors, name, d->sectors, f->sectors);
+	ksnprintf(name, sizeof(name), "disk %.7s is the same", d->name);
+	check_words(l, f->source_listed, name, "reserved by us",
+		    f->source_listed ? "sees our reservation" : "does not see our reservation");
+	if (!d->deciding)
+		return;
+	ksnprintf(name, sizeof(name), "disk %.7s config string", d->name);
+	check_words(l, !f->config_foreign, name, "free for us",
+		    f->config_foreign ? "in use by others" : "free");
+}
+
+void checks_run(struct check_list *l, const struct checks_input *in)
+{
+	unsigned disks = MIN(in->offer->cfg.disk_count, VM_MAX_DISKS);
+
+	check_host(l, in);
+	check_cpu(l, in);
+	for (unsigned i = 0; i < disks; i++)
+		check_disk(l, &in->offer->disks[i], &in->facts->disks[i]);
+}
+
+int check_text(const struct check_list *l, unsigned i, char *buf, size_t size)
+{
+	const struct check *c;
+
+	if (i >= l->count)
+		return 0;
+	c = &l->list[i];
+	return ksnprintf(buf, size, "%-4s %-28s %-20s %s", c->passed ? "ok" : "FAIL", c->name,
+			 c->source, c->target);
+}
+
+void check_reason(const struct check_list *l, char *buf, size_t size)
+{
+	for (unsigned i = 0; i < l->count; i++) {
+		const struct check *c = &l->list[i];
+
+		if (c->passed)
+			continue;
+		ksnprintf(buf, size, "check failed: %s: here %s, there %s (%u failed)", c->name,
+			  c->source, c->target, l->failed);
+		return;
+	}
+	ksnprintf(buf, size, "%u checks failed", l->failed);
+}

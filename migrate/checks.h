@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The checks before a move: a list of questions, each passed or failed, with both
+ * values when they differ. Made at the source from what the target answered. A
+ * pure function of both ends' facts; gathering them is facts.c.
+ */
+#ifndef MIGRATE_CHECKS_H
+#define MIGRATE_CHECKS_H
+
+#include "migrate/stream.h"
+
+#define CHECKS_MAX	64
+#define CHECK_NAME_LEN	40
+#define CHECK_VALUE_LEN 40
+
+struct check {
+	char name[CHECK_NAME_LEN];
+	bool passed;
+	char source[CHECK_VALUE_LEN]; /* what the VM has or needs */
+	char target[CHECK_VALUE_LEN]; /* what the other host has */
+};
+
+struct check_list {
+	struct check list[CHECKS_MAX];
+	unsigned count, failed; /* failed counts also those that found no room in the list */
+};
+
+struct checks_input {
+	const struct stream_hello *source, *target;
+	const struct stream_offer *offer;
+	const struct stream_facts *facts;
+};
+
+/* First only the hellos are compared: with another version nothing else means anything. */
+void checks_hello(struct check_list *l, const struct checks_input *in);
+void checks_run(struct check_list *l, const struct checks_input *in);
+
+/* Line i for the console, columns aligned: "ok   memory   256 MiB   1.2 GiB". 0 past the end. */
+int check_text(const struct check_list *l, unsigned i, char *buf, size_t size);
+/* The first failed one in a sentence, for the move's reason. */
+void check_reason(const struct check_list *l, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Words for a move's numbers. Keeping the numbers is the business of send.c and receive.c. */
+#include "migrate/progress.h"
+
+#include "kernel/lib/format.h"
+#include "kernel/time.h"
+
+static const char *const stage_names[STAGE_COUNT] = {
+    [STAGE_PRE_MIGRATION] = "pre-migration", [STAGE_RESERVATION] = "reservation",
+    [STAGE_PRE_COPY] = "iterative pre-copy", [STAGE_STOP_AND_COPY] = "stop-and-copy",
+    [STAGE_COMMITMENT] = "commitment",	     [STAGE_ACTIVATION] = "activation",
+};
+
+const char *move_stage_name(enum move_stage s)
+{
+	return (unsigned)s < STAGE_COUNT ? stage_names[s] : "unknown";
+}
+
+/* "12.3 ms" */
+static const char *format_ms(char out[24], uint64_t ns)
+{
+	uint64_t tenths = ns / (NS_PER_MS / 10);
+
+	ksnprintf(out, 24, "%llu.%llu ms", (unsigned long long)(tenths / 10),
+		  (unsigned long long)(tenths % 10));
+	return out;
+}
+
+static uint64_t percent(uint64_t part, uint64_t whole)
+{
+	return whole ? part * 100 / whole : 100;
+}
+
+static int failure_text(const struct move_progress *p, char *buf, size_t size)
+{
+	const char *verb = p->err == -E_CANCELLED ? "cancelled" : "failed";
+
+	return ksnprintf(buf, size, "%s: move %s in stage %d (%s): %s", p->vm, verb, p->stage,
+			 move_stage_name(p->stage), p->reason[0] ? p->reason : err_text(p->err));
+}
+
+int move_status_text(const struct move_progress *p, char *buf, size_t size)
+{
+	const char *dir = p->role == MOVE_SOURCE ? "to" : "from";
+	char bytes[16], rate[16];
+
+	if (p->done && p->err)
+		return failure_text(p, buf, size);
+	if (p->done)
+		return ksnprintf(buf, size, "%s: %s", p->vm,
+				 p->dry_run ? "dry run: every check passed" : "moved");
+	if (p->handover == HANDOVER_RECLAIM || p->handover == HANDOVER_FORGOTTEN ||
+	    p->handover == HANDOVER_TARGET_FORGOTTEN)
+		return ksnprintf(buf, size, "%s: in doubt (%s): %s", p->vm,
+				 handover_state_name(p->handover), p->reason);
+	if (p->stage != STAGE_PRE_COPY)
+		return ksnprintf(buf, size, "%s %s %s: stage %d %s, %s", p->vm, dir, p->peer,
+				 p->stage, move_stage_name(p->stage), format_size(bytes, p->bytes));
+	return ksnprintf(buf, size,
+			 "%s %s %s: stage %d %s, round %u, %llu%%, %llu pages left, %s, %s/s, "
+			 "%llu dirty/s",
+			 p->vm, dir, p->peer, p->stage, move_stage_name(p->stage), p->round,
+			 (unsigned long long)percent(
+			     p->pages_total - MIN(p->pages_left, p->pages_total), p->pages_total),
+			 (unsigned long long)p->pages_left, format_size(bytes, p->bytes),
+			 format_size(rate, p->rate), (unsigned long long)p->dirty_rate);
+}
+
+int move_summary_text(const struct move_progress *p, char *buf, size_t size)
+{
+	char predicted[24], measured[24], target[24], took[24];
+
+	if (p->err)
+		return failure_text(p, buf, size);
+	if (p->dry_run)
+		return move_status_text(p, buf, size);
+	return ksnprintf(
+	    buf, size,
+	    "%s: moved to %s in %s, %u rounds, %llu bytes on the wire, %llu pages, %llu zero "
+	    "pages\n"
+	    "%s: blackout predicted %s, measured %s (target: %s from COMMIT to running)%s",
+	    p->vm, p->peer, format_ms(took, p->finished_ns - p->started_ns), p->round,
+	    (unsigned long long)p->bytes, (unsigned long long)p->pages_sent,
+	    (unsigned long long)p->zero_pages, p->vm, format_ms(predicted, p->predicted_ns),
+	    format_ms(measured, p->measured_ns), format_ms(target, p->target_ns),
+	    p->verified ? "\nevery page compared: equal" : "");
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * THE format of a move: every record and every payload, little-endian, on one
+ * page (docs/stream-format.md tells the order). What records mean is decided by
+ * send*.c and receive*.c; here are only shapes, limits and the codec's calls.
+ *
+ * A record is a 16-byte header, the payload, and zero bytes up to a multiple of 8.
+ * The CRC covers header (with crc 0), payload and padding. seq counts records in
+ * each direction from 0, so none can be lost, doubled or moved unnoticed.
+ */
+#ifndef MIGRATE_STREAM_H
+#define MIGRATE_STREAM_H
+
+#include "vmm/cpuid_policy.h"
+#include "vmm/vm_config.h"
+
+#define STREAM_VERSION	   1
+#define STREAM_MAGIC	   "PAGURUS"
+#define STREAM_OPTIONAL	   0x80000000u /* a reader that does not know the type skips it */
+#define STREAM_PAGES_MAX   16	       /* pages in one PAGES record */
+#define STREAM_PAGE_SIZE   (8 + 4096)
+#define STREAM_PAYLOAD_MAX (STREAM_PAGES_MAX * STREAM_PAGE_SIZE)
+#define STREAM_CHUNK	   (32 * 1024) /* most of a file in one FILE_DATA */
+#define STREAM_RUNS_MAX	   2048	       /* runs in one ZERO_RUNS */
+#define STREAM_DIGESTS_MAX 8192	       /* pages in one DIGESTS */
+#define STREAM_TEXT_MAX	   160
+#define STREAM_FILES_MAX   2 /* kernel, initrd */
+
+/*
+ * The list of records, here and nowhere else (tools/stream_dump.py reads these lines):
+ * X(name, number, least payload, most payload, direction: s source, t target, b both)
+ */
+#define STREAM_RECORDS(X)                                                                          \
+	X(HELLO, 1, sizeof(struct stream_hello), sizeof(struct stream_hello), 'b')                 \
+	X(OFFER, 2, sizeof(struct stream_offer), sizeof(struct stream_offer), 's')                 \
+	X(FACTS, 3, sizeof(struct stream_facts), sizeof(struct stream_facts), 't')                 \
+	X(RESERVE, 4, 0, 0, 's')                                                                   \
+	X(FILE, 5, sizeof(struct stream_file), sizeof(struct stream_file), 's')                    \
+	X(FILE_DATA, 6, 1, STREAM_CHUNK, 's')                                                      \
+	X(RESERVED, 7, sizeof(struct stream_reserved), sizeof(struct stream_reserved), 't')        \
+	X(PAGES, 8, STREAM_PAGE_SIZE, STREAM_PAYLOAD_MAX, 's')                                     \
+	X(ZERO_RUNS, 9, sizeof(struct stream_run), STREAM_RUNS_MAX * sizeof(struct stream_run),    \
+	  's')                                                                                     \
+	X(ROUND_END, 10, sizeof(struct stream_round_end), sizeof(struct stream_round_end), 's')    \
+	X(STOP, 11, 0, 0, 's')                                                                     \
+	X(VCPU, 12, sizeof(struct stream_device) + 1, STREAM_CHUNK, 's')                           \
+	X(DEVICE, 13, sizeof(struct stream_device) + 1, STREAM_CHUNK, 's')                         \
+	X(CLOCK, 14, sizeof(struct stream_clock), sizeof(struct stream_clock), 's')                \
+	X(DIGESTS, 15, sizeof(struct stream_digests) + 4,                                          \
+	  sizeof(struct stream_digests) + 4 * STREAM_DIGESTS_MAX, 's')                             \
+	X(VERIFIED, 16, sizeof(struct stream_verified), sizeof(struct stream_verified), 't')       \
+	X(STATE_END, 17, sizeof(struct stream_state_end), sizeof(struct stream_state_end), 's')    \
+	X(READY, 18, 0, 0, 't')                                                                    \
+	X(COMMIT, 19, sizeof(struct stream_commit), sizeof(struct stream_commit), 's')             \
+	X(COMMITTED, 20, sizeof(struct stream_commit), sizeof(struct stream_commit), 't')          \
+	X(ERROR, 21, sizeof(struct stream_error), sizeof(struct stream_error), 'b')                \
+	X(QUERY, 22, sizeof(struct stream_query), sizeof(struct stream_query), 'b')                \
+	X(ANSWER, 23, sizeof(struct stream_answer), sizeof(struct stream_answer), 'b')
+
+#define STREAM_TYPE(name, number, least, most, from) STREAM_##name = (number),
+enum stream_type { STREAM_RECORDS(STREAM_TYPE) STREAM_TYPES };
+
+struct stream_header {
+	uint32_t type;	 /* enum stream_type, perhaps | STREAM_OPTIONAL */
+	uint32_t length; /* payload bytes, without padding */
+	uint32_t crc;	 /* CRC-32C */
+	uint32_t seq;
+};
+
+enum stream_purpose { STREAM_FOR_MOVE = 1, STREAM_FOR_QUERY };
+
+/* The first record each way. Its shape never changes, so that versions can be compared. */
+struct stream_hello {
+	char magic[8];
+	uint32_t version;
+	uint32_t purpose; /* enum stream_purpose */
+	uint8_t move_id[16];
+	uint64_t boot_id;
+	char host[32], pool[32];
+};
+
+struct stream_disk {
+	char name[8];
+	uint8_t mac[6]; /* of the source's period of ownership; shared disks only */
+	uint8_t shared, deciding;
+	uint64_t sectors;
+};
+
+struct stream_file {
+	char path[VM_PATH_LEN];
+	uint64_t size;
+	uint32_t crc, pad; /* CRC-32C of the content */
+};
+
+/* The VM, for the checks and, later, for building it. */
+struct stream_offer {
+	struct vm_config cfg;
+	struct cpuid_policy cpuid;
+	struct stream_disk disks[VM_MAX_DISKS]; /* in the order of cfg.disks */
+	struct stream_file files[STREAM_FILES_MAX];
+	uint32_t file_count, pad;
+};
+
+struct stream_disk_fact {
+	int32_t err; /* 0, or why the disk cannot be reached */
+	uint8_t source_listed, list_count, config_foreign, pad;
+	uint64_t sectors;
+};
+
+#define FACT_RUNS_GUESTS 1u
+#define FACT_NAME_TAKEN	 2u
+#define FACT_MOVE_BUSY	 4u
+
+/* What the target found. The source judges (migrate/checks.h). */
+struct stream_facts {
+	struct cpuid_policy host;
+	uint64_t free_bytes;
+	uint32_t cpus, flags; /* FACT_* */
+	struct stream_disk_fact disks[VM_MAX_DISKS];
+	uint32_t files_missing, pad; /* bit per stream_offer.files */
+};
+
+struct stream_reserved {
+	uint8_t macs[VM_MAX_DISKS][8]; /* source MAC of the target's period, six bytes used */
+};
+
+/* PAGES is { uint64_t gfn; uint8_t page[4096]; } repeated. ZERO_RUNS repeats this: */
+struct stream_run {
+	uint64_t gfn, count;
+};
+
+struct stream_round_end {
+	uint32_t round, pad;
+	uint64_t pages; /* with data, in this round */
+};
+
+/* VCPU and DEVICE: then the state, as vmm/dev/state.h writes it. */
+struct stream_device {
+	char name[16];
+	uint16_t version, instance;
+	uint32_t length;
+};
+
+struct stream_clock {
+	uint64_t guest_tsc, tsc_khz;
+};
+
+/* Then count CRC-32Cs of the pages with these guest_mem indices. */
+struct stream_digests {
+	uint64_t first, count;
+};
+
+struct stream_verified {
+	uint64_t differing, first_gfn;
+};
+
+#define STATE_RUNNING  1u /* the guest ran before the move: let it run */
+#define STATE_VERIFIED 2u /* digests of every page came before */
+#define STATE_ARBITER  4u /* a shared disk decides; token is valid */
+
+struct stream_state_end {
+	uint32_t vcpus, devices;
+	uint8_t token[16];
+	uint32_t flags, pad;
+};
+
+struct stream_commit {
+	uint8_t move_id[16];
+	uint64_t ns; /* COMMITTED: from receiving COMMIT to running */
+};
+
+struct stream_error {
+	int32_t err;
+	uint32_t length;
+	char text[STREAM_TEXT_MAX];
+};
+
+/* Who asks, and what may be answered (migrate/handover.h). */
+struct stream_query {
+	uint8_t move_id[16];
+	uint32_t asker; /* enum move_role */
+	uint32_t pad;
+};
+
+struct stream_answer {
+	uint32_t verdict; /* enum handover_answer */
+	uint32_t pad;
+};
+
+_Static_assert(sizeof(struct stream_header) == 16, "wire format");
+_Static_assert(sizeof(struct stream_hello) == 104, "wire format");
+_Static_assert(sizeof(struct stream_disk) == 24, "wire format");
+_Static_assert(sizeof(struct stream_file) == 144, "wire format");
+_Static_assert(sizeof(struct vm_config) == 1800, "wire format");
+_Static_assert(sizeof(struct cpuid_policy) == 1576, "wire format");
+_Static_assert(sizeof(struct stream_offer) == 1800 + 1576 + 192 + 288 + 8, "wire format");
+_Static_assert(sizeof(struct stream_disk_fact) == 16, "wire format");
+_Static_assert(sizeof(struct stream_facts) == 1576 + 16 + 128 + 8, "wire format");
+_Static_assert(sizeof(struct stream_reserved) == 64, "wire format");
+_Static_assert(sizeof(struct stream_run) == 16, "wire format");
+_Static_assert(sizeof(struct stream_round_end) == 16, "wire format");
+_Static_assert(sizeof(struct stream_device) == 24, "wire format");
+_Static_assert(sizeof(struct stream_clock) == 16, "wire format");
+_Static_assert(sizeof(struct stream_digests) == 16, "wire format");
+_Static_assert(sizeof(struct stream_verified) == 16, "wire format");
+_Static_assert(sizeof(struct stream_state_end) == 32, "wire format");
+_Static_assert(sizeof(struct stream_commit) == 24, "wire format");
+_Static_assert(sizeof(struct stream_error) == 8 + STREAM_TEXT_MAX, "wire format");
+_Static_assert(sizeof(struct stream_query) == 24, "wire format");
+_Static_assert(sizeof(struct stream_answer) == 8, "wire format");
+
+/* What carries the bytes: a link, a file, a test's buffer. All return 0 or an error. */
+struct stream_io {
+	int (*write)(void *ctx, const void *data, size_t len);
+	int (*push)(void *ctx); /* what was written is to go out now */
+	int (*read)(void *ctx, void *buf, size_t len, uint64_t deadline_ns);
+	size_t (*ready)(void *ctx); /* bytes that read would give without waiting */
+	void *ctx;
+};
+
+struct stream {
+	struct stream_io io;
+	uint8_t *tx, *rx; /* one record each */
+	uint32_t tx_len;  /* payload bytes in tx */
+	uint32_t tx_seq, rx_seq;
+	const bool *stop;	      /* a wait ends with -E_CANCELLED when this turns true */
+	char reason[STREAM_TEXT_MAX]; /* words for the last error */
+};
+
+struct stream_record {
+	uint32_t type;
+	uint32_t length;
+	const uint8_t *payload; /* until the next stream_read */
+};
+
+const char *stream_type_name(uint32_t type);
+
+/* 0 or -E_NOMEM. */
+int must_check stream_open(struct stream *s, const struct stream_io *io);
+void stream_close(struct stream *s);
+
+/* Build a record in the buffer (callers stay below STREAM_PAYLOAD_MAX), then send it. */
+void stream_begin(struct stream *s, enum stream_type type);
+void stream_add(struct stream *s, const void *data, size_t len);
+/* Room for len bytes, to be filled by the caller. */
+void *stream_grow(struct stream *s, size_t len);
+int must_check stream_end(struct stream *s);
+/* All three, and push. */
+int must_check stream_send(struct stream *s, enum stream_type type, const void *data, size_t len);
+
+/*
+ * The next record, whole and with a good CRC, its length within the type's limits;
+ * unknown optional ones are skipped. -E_PROTO, -E_CHECKSUM with words in reason;
+ * -E_TIMEDOUT at the deadline, -E_CANCELLED, and whatever the io returns.
+ */
+int must_check stream_read(struct stream *s, struct stream_record *out, uint64_t deadline_ns);
+/*
+ * As stream_read; an ERROR record becomes its (checked) code with its text in reason; any type
+ * other than wanted is -E_PROTO.
+ */
+int must_check stream_expect(struct stream *s, enum stream_type wanted, struct stream_record *out,
+			     uint64_t deadline_ns);
+/* The words and code of an ERROR record from a peer, made safe to print. */
+int stream_error_take(struct stream *s, const struct stream_record *r);
+/* err and s->reason = words. Returns err. */
+int stream_fail(struct stream *s, int err, const char *fmt, ...) printf_like(3, 4);
+
+struct link;
+/* The io over a link. */
+struct stream_io stream_over_link(struct link *l);
+
+#endif
