@@ -12,6 +12,9 @@ static void rtt_sample(struct link_tx *tx, uint64_t rtt)
 {
 	uint64_t delta;
 
+	tx->rtt_ns = rtt;
+	if (!tx->rtt_min_ns || rtt < tx->rtt_min_ns)
+		tx->rtt_min_ns = MAX(rtt, 1);
 	if (!tx->srtt_ns) {
 		tx->srtt_ns = MAX(rtt, 1);
 		tx->rttvar_ns = rtt / 2;
@@ -104,8 +107,16 @@ static void tx_find_lost(struct link_tx *tx)
 	tx->recover = tx->next;
 }
 
+/*
+ * Frames that only stand in a queue on the way gain nothing, and a paused guest
+ * would wait for all of them: once the queue is felt, no more than at the start.
+ */
 static void cwnd_grow(struct link_tx *tx, uint32_t acked)
 {
+	if (tx->cwnd >= LINK_CWND_FIRST && tx->rtt_ns > tx->rtt_min_ns + LINK_QUEUE_NS) {
+		tx->cwnd = MAX(tx->cwnd - MIN(tx->cwnd, acked / 2), LINK_CWND_FIRST);
+		return;
+	}
 	if (tx->cwnd < tx->ssthresh) {
 		tx->cwnd += acked;
 	} else {

@@ -65,6 +65,7 @@ struct link_tx {
 	uint32_t recover; /* losses before this are of one event */
 	uint32_t order, acked_order;
 	uint64_t srtt_ns, rttvar_ns, rto_ns;
+	uint64_t rtt_ns, rtt_min_ns; /* the last, the least */
 	uint64_t rto_start_ns;
 	uint32_t backoff;
 	uint64_t rate; /* bytes per second, 0 unlimited */

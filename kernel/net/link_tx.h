@@ -7,6 +7,7 @@
 
 #define LINK_CWND_FIRST 64u /* hosts on one wire: no need to start from one frame */
 #define LINK_CWND_MIN	16u
+#define LINK_QUEUE_NS	(40 * NS_PER_MS) /* more round trip than the least: a queue */
 
 static inline struct link_tx_slot *link_tx_slot(struct link_tx *tx, uint32_t seq)
 {
