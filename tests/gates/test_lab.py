@@ -38,7 +38,7 @@ class FakeMachine:
                     self.socket.sendall(b"\r\x1b[K[  1.0] link up\r\n\ralpha> no\x1b[K")
                 continue
             self.socket.sendall(b"\r\n")
-            answer = {"list": "NAME STATE\r\nweb running\r\nok\r\n",
+            answer = {"list": "NAME STATE\r\nok   web running\r\nweb running\r\nok\r\n",
                       "nosuch": "error: unknown command 'nosuch'\r\n",
                       "console web": "attached to web; Ctrl-] detaches\r\n" +
                       "".join(TICK.format(i, i * 9, i, i * 1000, 0) for i in range(1, 6)),
@@ -70,7 +70,7 @@ def host(tmp_path):
 
 
 def test_commands(host):
-    assert host.ok("list").lines == ["NAME STATE", "web running"]
+    assert host.ok("list").lines == ["NAME STATE", "ok   web running", "web running"]
     assert host.state("web") == "running"
     assert host.state("other") is None
     assert host.fails("nosuch", "unknown").final == "error: unknown command 'nosuch'"

@@ -19,7 +19,8 @@ CMD_TIMEOUT = 60 * SCALE
 EMULATOR_TROUBLE = re.compile(r"VMFAIL|VMENTER FAIL|VMABORT|PANIC|triple fault", re.IGNORECASE)
 HOST_TROUBLE = re.compile(r"^.*(?:PANIC|panic:|ASSERT|stack smashing).*$", re.MULTILINE)
 
-_FINAL = r"^(ok\b|error:)[^\n]*\n"
+# Exactly "ok": a table's rows may begin with that word.
+_FINAL = r"^(ok|error: [^\n]*)\n"
 
 
 class CommandFailed(AssertionError):
@@ -32,9 +33,9 @@ class Result:
     def __init__(self, command, text):
         self.command = command
         lines = text.split("\n")
-        self.final = next(line for line in lines if re.match(r"ok\b|error:", line))
+        self.final = next(line for line in lines if re.fullmatch(r"ok|error: .*", line))
         self.lines = lines[:lines.index(self.final)]
-        self.ok = self.final.startswith("ok")
+        self.ok = self.final == "ok"
         self.text = "\n".join([*self.lines, self.final])
 
     def __contains__(self, words):
@@ -198,7 +199,7 @@ class GuestConsole:
         mark = self.host.serial.mark()
         self.host.serial.send("\x1d")
         try:
-            self.host.serial.expect(rf"^ok\b[^\n]*\n(?:.*\n)*?{self.host.name}> ", CMD_TIMEOUT, mark)
+            self.host.serial.expect(rf"^ok\n(?:.*\n)*?{self.host.name}> ", CMD_TIMEOUT, mark)
             self.host.pending = None
         except AssertionError:
             if kind is None:
