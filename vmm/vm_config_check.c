@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Is a VM configuration sane? The same limits for files and for peers, both
+ * hostile: each string ends inside its field, each number is inside its range.
+ */
+#include "kernel/lib/format.h"
+#include "kernel/lib/string.h"
+#include "vmm/vm_config_limits.h"
+
+int config_refuse(struct config_parser *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	p->err->line = p->line;
+	va_start(ap, fmt);
+	kvsnprintf(p->err->text, sizeof(p->err->text), fmt, ap);
+	va_end(ap);
+	return -E_INVAL;
+}
+
+static bool is_word_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '_' || c == '-' || c == '.';
+}
+
+/* A name of word characters that fits size with its NUL and does not start with a dot. */
+bool config_is_name(const char *s, size_t size)
+{
+	size_t len = strnlen(s, size);
+
+	if (!len || len == size || s[0] == '.')
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (!is_word_char(s[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Names joined by single slashes: a file-pool path. */
+bool config_is_path(const char *s, size_t size)
+{
+	size_t len = strnlen(s, size);
+	char last = '/';
+
+	if (!len || len == size)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (s[i] != '/' && !is_word_char(s[i]))
+			return false;
+		if (last == '/' && (s[i] == '/' || s[i] == '.'))
+			return false;
+		last = s[i];
+	}
+	return last != '/';
+}
+
+/* Printable text that ends inside its field. */
+bool config_is_text(const char *s, size_t size)
+{
+	size_t len = strnlen(s, size);
+
+	for (size_t i = 0; i < len; i++) {
+		if (s[i] < ' ' || s[i] > '~')
+			return false;
+	}
+	return len < size;
+}
+
+static int check_disk(struct config_parser *p, const struct vm_config *cfg, unsigned i)
+{
+	const struct vm_disk_config *d = &cfg->disks[i];
+
+	if (!config_is_name(d->name, sizeof(d->name)))
+		return config_refuse(p, "disk %u: its name is not one", i);
+	for (unsigned k = 0; k < i; k++) {
+		if (!strcmp(cfg->disks[k].name, d->name))
+			return config_refuse(p, "disk %u: has the name of disk %u, %s", i, k,
+					     d->name);
+	}
+	if (d->used != 1 || d->shared > 1 || d->readonly > 1)
+		return config_refuse(p, "disk %s: flags are %u %u %u, expected 1 and two of 0 or 1",
+				     d->name, d->used, d->shared, d->readonly);
+	if (d->shared && (d->shelf > AOE_SHELF_MAX || d->slot > AOE_SLOT_MAX))
+		return config_refuse(p, "disk %s: AoE address %u.%u is above %d.%d", d->name,
+				     d->shelf, d->slot, AOE_SHELF_MAX, AOE_SLOT_MAX);
+	if (!config_is_text(d->local, sizeof(d->local)))
+		return config_refuse(p, "disk %s: its local name does not end", d->name);
+	if (!d->shared && !config_is_name(d->local, sizeof(d->local)))
+		return config_refuse(p, "disk %s: names no local disk", d->name);
+	return 0;
+}
+
+int vm_config_check(const struct vm_config *cfg, struct config_error *err)
+{
+	struct config_parser p = {.err = err};
+
+	if (!config_is_name(cfg->name, sizeof(cfg->name)))
+		return config_refuse(&p, "the VM's name is not one");
+	if (cfg->memory < MEMORY_MIN || cfg->memory > MEMORY_MAX || cfg->memory % SIZE_2M)
+		return config_refuse(
+		    &p, "memory is %llu bytes, expected a multiple of 2M from 2M to 1024G",
+		    (unsigned long long)cfg->memory);
+	if (!cfg->vcpus || cfg->vcpus > VM_MAX_VCPUS)
+		return config_refuse(&p, "vcpus is %u, expected 1 to %d", cfg->vcpus, VM_MAX_VCPUS);
+	if (!cfg->weight || cfg->weight > WEIGHT_MAX)
+		return config_refuse(&p, "weight is %u, expected 1 to %d", cfg->weight, WEIGHT_MAX);
+	if (cfg->autostart > 1 || cfg->testdev > 1)
+		return config_refuse(&p, "autostart and testdev are %u and %u, expected 0 or 1",
+				     cfg->autostart, cfg->testdev);
+	if (!config_is_path(cfg->kernel, sizeof(cfg->kernel)))
+		return config_refuse(&p, "kernel is no path");
+	if (cfg->initrd[0] && !config_is_path(cfg->initrd, sizeof(cfg->initrd)))
+		return config_refuse(&p, "initrd is no path");
+	if (!config_is_text(cfg->cmdline, sizeof(cfg->cmdline)))
+		return config_refuse(&p, "cmdline is not printable text");
+	if (!config_is_text(cfg->cpu_hide, sizeof(cfg->cpu_hide)))
+		return config_refuse(&p, "cpu_hide is not printable text");
+	if (cfg->disk_count > VM_MAX_DISKS)
+		return config_refuse(&p, "disk_count is %u, at most %d", cfg->disk_count,
+				     VM_MAX_DISKS);
+	for (unsigned i = 0; i < cfg->disk_count; i++) {
+		int bad = check_disk(&p, cfg, i);
+
+		if (bad)
+			return bad;
+	}
+	return 0;
+}
