@@ -40,7 +40,7 @@ SRC_arch    := arch/x86/entry.S arch/x86/trampoline.S arch/x86/cpu.c arch/x86/tr
                arch/x86/vmx/guest_regs.c arch/x86/vmx/control_regs.c arch/x86/vmx/state.c \
                arch/x86/vmx/run.c arch/x86/vmx/decode.c arch/x86/vmx/ept.c
 SRC_kernel  := kernel/main.c kernel/mem.c kernel/sched.c kernel/timer.c kernel/time.c kernel/irq.c \
-               kernel/pci.c kernel/acpi.c
+               kernel/pci.c kernel/acpi.c kernel/rtc.c
 SRC_drivers := kernel/drivers/ata.c kernel/drivers/ata_pio.c kernel/drivers/ata_identify.c kernel/drivers/e1000.c kernel/drivers/e1000_hw.c
 SRC_net     := kernel/net/netbuf.c kernel/net/switch.c kernel/net/link_frame.c kernel/net/peers.c \
                kernel/net/link.c kernel/net/link_machine.c kernel/net/link_open.c \
@@ -48,8 +48,13 @@ SRC_net     := kernel/net/netbuf.c kernel/net/switch.c kernel/net/link_frame.c k
 SRC_store   := $(addprefix kernel/store/,aoe.c aoe_cmd.c aoe_codec.c aoe_control.c aoe_io.c \
                  aoe_receive.c aoe_reserve.c aoe_config.c aoe_rtt.c aoe_targets.c blkdev.c)
 SRC_vmm     := vmm/decode.c vmm/emulate.c vmm/acpi_tables.c vmm/boot_cpu.c \
-               vmm/zero_page.c vmm/load_linux.c vmm/load_elf.c
-SRC_dev     := vmm/dev/vpm.c vmm/iobus.c vmm/dev/state.c vmm/dev/vdev.c \
+               vmm/zero_page.c vmm/load_linux.c vmm/load_elf.c vmm/vm_config.c vmm/vm_config_check.c \
+               vmm/vm.c vmm/vm_build.c vmm/vm_disks.c vmm/vm_time.c vmm/vcpu.c vmm/vcpu_state.c \
+               vmm/exits.c vmm/exit_mem.c vmm/msr.c vmm/cpuid_policy.c vmm/cpu_features.c \
+               vmm/guest_mem.c vmm/guest_walk.c vmm/dirty_log.c
+SRC_dev     := vmm/dev/vpm.c vmm/dev/vpci.c vmm/dev/vpci_func.c vmm/dev/virtqueue.c \
+               vmm/dev/virtio_pci.c vmm/dev/virtio_common.c vmm/dev/vblk.c vmm/dev/vblk_request.c \
+               vmm/iobus.c vmm/dev/state.c vmm/dev/vdev.c \
                vmm/dev/vuart.c vmm/dev/vuart_regs.c vmm/dev/vlapic.c vmm/dev/vlapic_regs.c vmm/dev/vlapic_timer.c \
                vmm/dev/vlapic_ipi.c vmm/dev/vioapic.c vmm/dev/vpic.c vmm/dev/vpic_chip.c \
                vmm/dev/vpit.c vmm/dev/vpit_channel.c vmm/dev/vrtc.c vmm/dev/vrtc_time.c
@@ -57,7 +62,9 @@ SRC_migrate :=
 SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/entropy.c kernel/files.c \
                kernel/console_line.c kernel/console_complete.c kernel/console.c \
                kernel/console_help.c kernel/console_out.c kernel/console_table.c \
-               kernel/console_serial.c
+               kernel/console_serial.c kernel/commands_host.c kernel/commands_net.c
+SRC_vmm     += vmm/commands_vm.c vmm/commands_vm_show.c vmm/commands_vm_define.c \
+               vmm/commands_vm_console.c
 SRC_drivers += kernel/drivers/serial.c
 
 SRC := $(SRC_lib) $(SRC_arch) $(SRC_kernel) $(SRC_drivers) $(SRC_net) $(SRC_store) \
@@ -124,12 +131,17 @@ UNITS += elf_loader boot_memory
 UNIT_elf_loader  := boot/elf.c
 UNIT_boot_memory := boot/memmap.c boot/paging.c
 # guest loaders, ACPI, PCI, disk, decoder (C)
-UNITS += decode emulate acpi_tables loaders vpm
+UNITS += decode emulate acpi_tables loaders vpm vm_config vpci virtqueue vblk
 UNIT_decode := vmm/decode.c
 UNIT_emulate := vmm/decode.c vmm/emulate.c
 UNIT_acpi_tables := vmm/acpi_tables.c tests/unit/fake_guest.c tests/unit/fake_kernel.c
 UNIT_loaders := vmm/load_linux.c vmm/load_elf.c vmm/zero_page.c vmm/boot_cpu.c \
                 tests/unit/fake_guest.c tests/unit/fake_kernel.c
+UNIT_vm_config := vmm/vm_config.c vmm/vm_config_check.c kernel/lib/format.c kernel/lib/strutil.c
+UNIT_vpci = vmm/dev/vpci.c vmm/dev/vpci_func.c $(FAKE_VM) tests/unit/fake_guest.c
+UNIT_virtqueue := vmm/dev/virtqueue.c tests/unit/fake_guest.c tests/unit/fake_kernel.c
+UNIT_vblk = $(UNIT_vpci) vmm/dev/virtqueue.c vmm/dev/virtio_pci.c vmm/dev/virtio_common.c \
+            vmm/dev/vblk.c vmm/dev/vblk_request.c
 UNIT_vpm = vmm/dev/vpm.c $(FAKE_VM) tests/unit/fake_guest.c
 # lib, console, host (H)
 UNITS += string strutil crc32c format host_config entropy files log console_line \
@@ -179,9 +191,11 @@ $(B)/e2e/aoe_client: tests/e2e/aoe_client.c $(UNIT_STORE_AOE)
 	@mkdir -p $(@D)
 	$(CC) $(UNIT_CFLAGS) -o $@ $^ -lcmocka
 # network (D)
-UNITS += netbuf switch peers link link_hostile link_face
+UNITS += netbuf e1000 switch peers link link_hostile link_face
 UNIT_FAKE   := tests/unit/fake_kernel.c
 UNIT_netbuf := $(UNIT_FAKE) kernel/net/netbuf.c
+UNIT_e1000  := $(UNIT_FAKE) kernel/drivers/e1000.c kernel/drivers/e1000_hw.c kernel/net/netbuf.c \
+               kernel/lib/format.c kernel/lib/strutil.c kernel/lib/err.c
 UNIT_switch := $(UNIT_FAKE) kernel/net/netbuf.c kernel/net/switch.c
 UNIT_LINK    = $(UNIT_FAKE) tests/unit/fake_task.c tests/unit/fake_wire.c $(SRC_net) \
                kernel/lib/crc32c.c kernel/lib/format.c kernel/lib/strutil.c kernel/lib/err.c
