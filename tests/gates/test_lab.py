@@ -46,6 +46,9 @@ class FakeMachine:
             if line.startswith("die"):
                 self.socket.close()
                 return
+            if line == "panic":
+                self.socket.sendall(b"\r\nPANIC: page fault\r\nlast log lines:\r\n")
+                return
             line = ""
             self.socket.sendall(answer.encode())
             if "attached" in answer:
@@ -61,8 +64,8 @@ class FakeMachine:
 def host(tmp_path):
     host = object.__new__(Host)
     host.name, host.pending, host.folder, host.checked = "alpha", None, tmp_path, 0
-    host.alive = lambda: True
-    host.serial = Serial(tmp_path / "serial.log", name="alpha")
+    host.alive = lambda: not host.serial.panicked
+    host.serial = Serial(tmp_path / "serial.log", lambda: host.alive(), "alpha")
     host.machine = FakeMachine(host.serial.port)
     host.wait_boot(5)
     yield host
@@ -88,6 +91,11 @@ def test_an_end_that_never_comes(host):
 def test_a_machine_that_dies(host):
     with pytest.raises(HostDied):
         host.cmd("die", timeout=5)
+
+
+def test_a_host_that_panics(host):
+    with pytest.raises(HostDied, match="panicked(.|\n)*page fault"):
+        host.cmd("panic", timeout=5)
 
 
 def test_guest_console(host):

@@ -81,7 +81,8 @@ class Host:
         return self
 
     def alive(self):
-        return self.process is not None and self.process.alive()
+        """The emulator runs, and the hypervisor in it has not given up."""
+        return self.process is not None and self.process.alive() and not self.serial.panicked
 
     def kill(self):
         """Power off at once."""

@@ -41,6 +41,7 @@ class Serial:
         self.changed = threading.Condition()
         self.socket = None
         self.closed = False
+        self.panicked = False
         self.tap = None  # called with each piece of text as it arrives
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -56,6 +57,9 @@ class Serial:
                     self.tap(piece.decode("utf-8", "replace"))
                 with self.changed:
                     self.data += piece
+                    # It may come in two pieces.
+                    if b"\nPANIC:" in self.data[-len(piece) - 8:]:
+                        self.panicked = True
                     self.changed.notify_all()
         except (OSError, ValueError):
             pass  # closed under us: the machine is gone
@@ -106,11 +110,14 @@ class Serial:
                     return match
                 continue
             if self.closed or not self.alive():
-                raise HostDied(f"{self.name}: the machine ended while waiting for "
-                               f"'{pattern}'; last output:\n{self.tail(since)}")
+                if self.panicked:
+                    time.sleep(1)  # let it finish its report
+                raise HostDied(f"{self.name}: the machine {'panicked' if self.panicked else 'ended'}"
+                               f" while waiting for '{pattern}'; last output:\n"
+                               f"{self.last_lines(since, 60 if self.panicked else 25)}")
             if time.monotonic() >= end:
                 raise SerialTimeout(f"{self.name}: no '{pattern}' within {timeout:.0f} s; "
-                                    f"last output:\n{self.tail(since)}")
+                                    f"last output:\n{self.last_lines(since)}")
 
-    def tail(self, since=0, lines=25):
+    def last_lines(self, since=0, lines=25):
         return "\n".join("    | " + line for line in self.text(since).split("\n")[-lines:])
