@@ -65,6 +65,7 @@ SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/entropy.c
                kernel/console_serial.c kernel/commands_host.c kernel/commands_net.c
 SRC_vmm     += vmm/commands_vm.c vmm/commands_vm_show.c vmm/commands_vm_define.c \
                vmm/commands_vm_console.c
+SRC_migrate += migrate/commands_move.c migrate/move_options.c
 SRC_drivers += kernel/drivers/serial.c
 
 SRC := $(SRC_lib) $(SRC_arch) $(SRC_kernel) $(SRC_drivers) $(SRC_net) $(SRC_store) \
@@ -145,7 +146,7 @@ UNIT_vblk = $(UNIT_vpci) vmm/dev/virtqueue.c vmm/dev/virtio_pci.c vmm/dev/virtio
 UNIT_vpm = vmm/dev/vpm.c $(FAKE_VM) tests/unit/fake_guest.c
 # lib, console, host (H)
 UNITS += string strutil crc32c format host_config entropy files log console_line \
-         console
+         console move_options
 UNIT_string  :=
 UNIT_strutil := kernel/lib/strutil.c
 UNIT_crc32c  := kernel/lib/crc32c.c
@@ -158,6 +159,7 @@ UNIT_console_line := kernel/console_line.c kernel/console_complete.c kernel/lib/
 UNIT_console := kernel/console.c kernel/console_help.c kernel/console_out.c \
                 kernel/console_table.c kernel/console_line.c kernel/console_complete.c \
                 kernel/lib/err.c kernel/lib/format.c kernel/lib/strutil.c tests/unit/fake_kernel.c
+UNIT_move_options := migrate/move_options.c kernel/lib/format.c kernel/lib/strutil.c
 UNIT_log     := kernel/log.c kernel/lib/format.c kernel/lib/strutil.c
 
 # virtual platform devices (B)

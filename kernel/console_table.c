@@ -11,6 +11,8 @@ static void add_cell(struct console_table *t, const char *text)
 	unsigned column = t->cells % t->columns;
 	size_t len = strlen(text);
 
+	if (t->used + len + 1 > sizeof(t->text))
+		return; /* a caller without table_row */
 	memcpy(t->text + t->used, text, len + 1);
 	t->used += len + 1;
 	t->cells++;
@@ -74,9 +76,15 @@ void table_cell(struct console *con, const char *fmt, ...)
 		if (*p == '\n')
 			*p = '?';
 	}
-	if (t->cells % t->columns == 0 && t->used + t->columns * TABLE_CELL > sizeof(t->text))
-		print_rows(con);
 	add_cell(t, text);
+}
+
+void table_row(struct console *con)
+{
+	struct console_table *t = &con->table;
+
+	if (t->used + t->columns * TABLE_CELL > sizeof(t->text))
+		print_rows(con);
 }
 
 void table_end(struct console *con)

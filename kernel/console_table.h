@@ -20,9 +20,14 @@ struct console_table {
 
 /* Names separated by '|'; '>' before a name aligns its column to the right: "NAME|>MEMORY". */
 void table_begin(struct console *con, const char *header);
-/* The next cell, row by row. */
+/*
+ * Begin a row. May print what is gathered so far and thus block: look at things
+ * that may go away (VMs, ports) after it, and all cells of a row are of one moment.
+ */
+void table_row(struct console *con);
+/* The next cell. Does not block. */
 void table_cell(struct console *con, const char *fmt, ...) printf_like(2, 3);
-/* Print what is gathered. A last row may be incomplete. */
+/* Print what is gathered. */
 void table_end(struct console *con);
 
 #endif

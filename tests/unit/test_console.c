@@ -94,6 +94,7 @@ static int run_many(struct console *c, int argc, char **argv)
 {
 	table_begin(c, ">N|WORD");
 	for (unsigned i = 0; i < 1000; i++) {
+		table_row(c);
 		table_cell(c, "%u", i);
 		table_cell(c, "%*s", (int)(i % 200), "x");
 	}

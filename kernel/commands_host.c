@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * `host`, `cpu` and `log`: this machine in words. What is on the wire (`peers`,
+ * `store`, `net`) is in commands_net.c.
+ */
+#include "kernel/commands_host.h"
+
+#include "arch/x86/io.h"
+#include "arch/x86/virt.h"
+#include "kernel/commands_host_inner.h"
+#include "kernel/drivers/serial.h"
+#include "kernel/lib/format.h"
+#include "kernel/lib/string.h"
+#include "kernel/mem.h"
+#include "kernel/sched.h"
+#include "kernel/time.h"
+
+#define LOG_DEFAULT_LINES 40
+
+const struct host_facts *host_facts;
+
+void commands_host_init(const struct host_facts *facts)
+{
+	host_facts = facts;
+}
+
+/* CPUID leaves 80000002h-80000004h (SDM vol. 2A, CPUID, "Processor Brand String"). */
+static const char *cpu_model(char out[49])
+{
+	struct cpuid_regs r;
+
+	str_copy(out, "unknown model", 49);
+	if (cpuid(0x80000000, 0).eax < 0x80000004)
+		return out;
+	for (unsigned i = 0; i < 3; i++) {
+		r = cpuid(0x80000002 + i, 0);
+		memcpy(out + 16 * i, &r, sizeof(r));
+	}
+	out[48] = '\0';
+	while (*out == ' ')
+		out++;
+	return out;
+}
+
+static void print_uptime(struct console *con)
+{
+	uint64_t s = time_ns() / NS_PER_S;
+
+	console_printf(con, "uptime   %lu days %02lu:%02lu:%02lu\n", (unsigned long)(s / 86400),
+		       (unsigned long)(s / 3600 % 24), (unsigned long)(s / 60 % 60),
+		       (unsigned long)(s % 60));
+}
+
+static void print_memory(struct console *con)
+{
+	char total[16], free_text[16], image[16];
+	struct mem_stats m;
+
+	mem_get_stats(&m);
+	console_printf(con,
+		       "memory   %s, %s free (%lu whole 2 MiB blocks), %s of it Pagurus itself\n",
+		       format_size(total, m.total_pages * PAGE_SIZE),
+		       format_size(free_text, m.free_pages * PAGE_SIZE), (unsigned long)m.free_2m,
+		       format_size(image, m.image_pages * PAGE_SIZE));
+}
+
+static int run_host(struct console *con, int argc, char **argv)
+{
+	const struct host_config *c = host_facts->config;
+	const struct virt_caps *v = host_facts->virt;
+	struct serial_stats serial;
+	char model[49];
+
+	serial_get_stats(&serial);
+	console_printf(con, "name     %s, pool %s\n", c->name, c->pool);
+	console_printf(con, "version  Pagurus %s\n", host_facts->version);
+	print_uptime(con);
+	console_printf(con, "cpus     %u, %s\n", host_facts->cpu_count, cpu_model(model));
+	print_memory(con);
+	if (v->usable)
+		console_printf(con, "guests   yes: VT-x with EPT ('cpu' shows more)\n");
+	else
+		console_printf(con, "guests   no: %s\n", v->why_not);
+	console_printf(con, "console  port %#x, %u baud, %lu bytes lost on input\n",
+		       c->console_port, c->console_baud, (unsigned long)serial.rx_lost);
+	return 0;
+}
+
+static void print_ability(struct console *con, const char *name, bool have, const char *use)
+{
+	table_cell(con, "%s", name);
+	table_cell(con, "%s", have ? "yes" : "no");
+	table_cell(con, "%s", use);
+}
+
+static void print_abilities(struct console *con, const struct virt_caps *v)
+{
+	table_begin(con, "VT-X FEATURE|HERE|USE");
+	print_ability(con, "page-modification log", v->pml, "finds pages that a guest changed");
+	print_ability(con, "EPT dirty flags", v->ad_bits, "finds pages that a guest changed");
+	print_ability(con, "EPT 1 GiB pages", v->page_1g, "fewer page-table levels");
+	print_ability(con, "VPID", v->vpid, "guests keep their TLB entries");
+	print_ability(con, "preemption timer", v->preemption_timer,
+		      "timers end guest time exactly");
+	print_ability(con, "TSC scaling", v->tsc_scaling,
+		      "takes guests from hosts of another TSC frequency");
+	print_ability(con, "XSAVES", v->xsaves, "guests may use XSAVES");
+	table_end(con);
+}
+
+static int run_cpu(struct console *con, int argc, char **argv)
+{
+	const struct virt_caps *v = host_facts->virt;
+	uint64_t now = time_ns();
+	char model[49];
+
+	console_printf(con, "%s, TSC %lu.%03lu MHz\n", cpu_model(model),
+		       (unsigned long)(time_tsc_khz() / 1000),
+		       (unsigned long)(time_tsc_khz() % 1000));
+	table_begin(con, ">CPU|>BUSY SINCE BOOT");
+	for (unsigned i = 0; i < host_facts->cpu_count; i++) {
+		uint64_t idle = MIN(sched_idle_ns(i), now);
+
+		table_cell(con, "%u", i);
+		table_cell(con, "%lu %%", (unsigned long)((now - idle) / (now / 100 + 1)));
+	}
+	table_end(con);
+	if (v->usable)
+		print_abilities(con, v);
+	else
+		console_printf(con, "cannot run guests: %s\n", v->why_not);
+	return 0;
+}
+
+static int run_log(struct console *con, int argc, char **argv)
+{
+	uint64_t want = LOG_DEFAULT_LINES, total = 0, cursor = 0;
+	char text[LOG_TEXT_MAX + 32];
+	struct log_line line;
+
+	if (argc > 1 && (str_to_u64(argv[1], &want) || !want))
+		return console_fail(con, -E_INVAL, "'%s' is not a number of lines", argv[1]);
+	while (log_next(&cursor, &line))
+		total++;
+	for (cursor = 0; total && log_next(&cursor, &line); total--) {
+		if (total > want)
+			continue;
+		if (console_interrupted(con))
+			return -E_CANCELLED;
+		console_printf(con, "%s\n", log_line_format(text, &line));
+	}
+	return 0;
+}
+
+static const struct command commands[] = {
+    {
+	.name = "host",
+	.args = "",
+	.summary = "this host: name, version, uptime, CPUs, memory",
+	.help = "Example: host\n"
+		"'guests no' names what the CPU or the firmware lacks.\n",
+	.run = run_host,
+    },
+    {
+	.name = "cpu",
+	.args = "",
+	.summary = "the processors, how busy they are, what VT-x offers",
+	.help = "Example: cpu\n"
+		"Two hosts whose features differ can still move VMs that were not shown\n"
+		"the difference; 'migrate VM HOST --dry-run' tells.\n",
+	.run = run_cpu,
+    },
+    {
+	.name = "peers",
+	.args = "",
+	.summary = "other hosts on the wire",
+	.help = "Example: peers\n"
+		"Hosts announce themselves about once a second; one that was not heard\n"
+		"for 10 s is shown as gone. VMs move within a pool (host.conf).\n",
+	.run = commands_run_peers,
+    },
+    {
+	.name = "store",
+	.args = "",
+	.summary = "local disks, and AoE targets on the wire",
+	.help = "Example: store\n"
+		"Asks the network for AoE targets and waits half a second for answers.\n"
+		"In vm.conf: 'disk vda aoe 1.0' for e1.0, 'disk vda local ata0' for ata0.\n",
+	.run = commands_run_store,
+    },
+    {
+	.name = "net",
+	.args = "",
+	.summary = "the network card and who uses it",
+	.help = "Example: net\n",
+	.run = commands_run_net,
+    },
+    {
+	.name = "log",
+	.args = "[LINES]",
+	.summary = "what happened: the last lines of the log",
+	.help = "Example: log 100\n"
+		"Shows 40 lines unless told. The log holds the last 64 KiB since boot;\n"
+		"'loglevel' in host.conf says what appears on the console by itself.\n",
+	.max_args = 1,
+	.run = run_log,
+    },
+};
+
+const struct command_group commands_host_group = {"Host", commands, ARRAY_SIZE(commands)};

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* `peers`, `store` and `net`: what this host sees on its wire and its disks. */
+#include "kernel/commands_host_inner.h"
+#include "kernel/drivers/blkdev.h"
+#include "kernel/lib/format.h"
+#include "kernel/lib/string.h"
+#include "kernel/net/peers.h"
+#include "kernel/store/aoe.h"
+#include "kernel/time.h"
+
+#define PEER_GONE_NS (10 * NS_PER_S)
+#define AOE_WAIT_NS  (500 * NS_PER_MS)
+
+static uint64_t seconds_ago(uint64_t then_ns)
+{
+	uint64_t now = time_ns();
+
+	return now > then_ns ? (now - then_ns) / NS_PER_S : 0;
+}
+
+static void print_peer(struct console *con, const struct peer *p)
+{
+	char mac[18], size[16];
+	bool gone = time_ns() > p->last_seen_ns + PEER_GONE_NS;
+
+	table_cell(con, "%s", p->name);
+	table_cell(con, "%s", p->pool);
+	table_cell(con, "%s", format_mac(mac, p->mac));
+	table_cell(con, "%u", p->cpus);
+	table_cell(con, "%u", p->vms);
+	table_cell(con, "%s", format_size(size, p->free_bytes));
+	table_cell(con, "%s", p->can_run_guests ? "yes" : "no");
+	if (gone)
+		table_cell(con, "gone for %lu s", (unsigned long)seconds_ago(p->last_seen_ns));
+	else
+		table_cell(con, "here");
+}
+
+int commands_run_peers(struct console *con, int argc, char **argv)
+{
+	unsigned shown = 0;
+
+	if (!host_facts->sw->uplink)
+		return console_fail(con, -E_NOTSUP, "this host has no network card; see 'log'");
+	table_begin(con, "HOST|POOL|MAC|>CPUS|>VMS|>FREE|GUESTS|STATE");
+	for (unsigned i = 0; i < PEERS_MAX; i++) {
+		const struct peer *p;
+
+		table_row(con);
+		p = peers_at(i);
+		if (!p)
+			continue;
+		print_peer(con, p);
+		shown++;
+	}
+	if (shown)
+		table_end(con);
+	else
+		console_printf(con, "no other host was heard yet\n");
+	return 0;
+}
+
+static void print_disks(struct console *con)
+{
+	const struct blkdev *bd;
+	char size[16];
+
+	table_begin(con, "DISK|>SIZE|>READS|>WRITES|>ERRORS|MODEL");
+	for (unsigned i = 0;; i++) {
+		table_row(con);
+		bd = blkdev_at(i);
+		if (!bd)
+			break;
+		table_cell(con, "%s", bd->name);
+		table_cell(con, "%s", format_size(size, bd->sectors * SECTOR_SIZE));
+		table_cell(con, "%lu", (unsigned long)bd->reads);
+		table_cell(con, "%lu", (unsigned long)bd->writes);
+		table_cell(con, "%lu", (unsigned long)bd->errors);
+		table_cell(con, "%s", bd->model ? bd->model : "");
+	}
+	table_end(con);
+}
+
+static void print_targets(struct console *con)
+{
+	const struct aoe_target *t;
+	char mac[18], size[16];
+
+	table_begin(con, "AOE TARGET|MAC|>SIZE|>HEARD");
+	for (unsigned i = 0;; i++) {
+		table_row(con);
+		t = aoe_target_at(i);
+		if (!t)
+			break;
+		table_cell(con, "e%u.%u", t->shelf, t->slot);
+		table_cell(con, "%s", format_mac(mac, t->mac));
+		table_cell(con, "%s",
+			   t->sectors ? format_size(size, t->sectors * SECTOR_SIZE) : "-");
+		table_cell(con, "%lu s ago", (unsigned long)seconds_ago(t->last_seen_ns));
+	}
+	table_end(con);
+}
+
+int commands_run_store(struct console *con, int argc, char **argv)
+{
+	int err;
+
+	if (blkdev_at(0))
+		print_disks(con);
+	else
+		console_printf(con, "no local disk that this host can drive\n");
+	if (!host_facts->sw->uplink) {
+		console_printf(con, "no network card, so no AoE\n");
+		return 0;
+	}
+	aoe_discover();
+	err = console_wait(con, time_ns() + AOE_WAIT_NS);
+	if (err)
+		return err;
+	if (aoe_target_at(0))
+		print_targets(con);
+	else
+		console_printf(con, "no AoE target answered\n");
+	return 0;
+}
+
+static void print_nic(struct console *con, struct netdev *nd)
+{
+	const struct netdev_stats *s = &nd->stats;
+	char mac[18], rx[16], tx[16];
+
+	console_printf(con, "%s: %s, MAC %s, link %s, frames up to %u bytes\n", nd->name, nd->model,
+		       format_mac(mac, nd->mac), nd->ops->link_up(nd) ? "up" : "down",
+		       nd->frame_max);
+	console_printf(con, "received %lu frames, %s, dropped %lu, errors %lu\n",
+		       (unsigned long)s->rx_frames, format_size(rx, s->rx_bytes),
+		       (unsigned long)s->rx_dropped, (unsigned long)s->rx_errors);
+	console_printf(
+	    con, "sent %lu frames, %s, dropped %lu; %lu interrupts; %lu for nobody here\n",
+	    (unsigned long)s->tx_frames, format_size(tx, s->tx_bytes), (unsigned long)s->tx_dropped,
+	    (unsigned long)s->interrupts, (unsigned long)host_facts->sw->unclaimed);
+}
+
+/* Ports come and go with VMs, so a walk that may block counts instead of following links. */
+static const struct switch_port *port_at(const struct net_switch *sw, unsigned index)
+{
+	struct list *n;
+
+	list_for_each (n, &sw->ports) {
+		if (index-- == 0)
+			return list_entry(n, struct switch_port, node);
+	}
+	return NULL;
+}
+
+static void print_ports(struct console *con, const struct net_switch *sw)
+{
+	char mac[18], rx[16], tx[16];
+
+	table_begin(con, "PORT|MAC|>RX FRAMES|>RX|>TX FRAMES|>TX");
+	for (unsigned i = 0;; i++) {
+		const struct switch_port *p;
+
+		table_row(con);
+		p = port_at(sw, i);
+		if (!p)
+			break;
+		table_cell(con, "%s", p->name);
+		table_cell(con, "%s", format_mac(mac, p->mac));
+		table_cell(con, "%lu", (unsigned long)p->rx_frames);
+		table_cell(con, "%s", format_size(rx, p->rx_bytes));
+		table_cell(con, "%lu", (unsigned long)p->tx_frames);
+		table_cell(con, "%s", format_size(tx, p->tx_bytes));
+	}
+	table_end(con);
+}
+
+int commands_run_net(struct console *con, int argc, char **argv)
+{
+	const struct net_switch *sw = host_facts->sw;
+
+	if (!sw->uplink)
+		return console_fail(con, -E_NOTSUP, "this host has no network card; see 'log'");
+	print_nic(con, sw->uplink);
+	print_ports(con, sw);
+	return 0;
+}

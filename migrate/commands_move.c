@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * `migrate` starts a move and watches it: checks, then a line of progress a
+ * second, then the summary. The move itself is a task of its own: what is here
+ * only looks, and Ctrl-C cancels it.
+ */
+#include "migrate/commands_move.h"
+
+#include "kernel/lib/string.h"
+#include "kernel/time.h"
+#include "migrate/move_options.h"
+#include "vmm/commands_vm.h"
+
+#define WATCH_NS (250 * NS_PER_MS)
+#define LINE_NS	 NS_PER_S
+#define TEXT_MAX 320
+
+struct watch {
+	struct console *con;
+	uint32_t id;
+	uint64_t timeout_at, next_line_ns;
+	bool cancelled;
+};
+
+/* A console_printf has a limit; summaries have lines. */
+static void print_text(struct console *con, const char *text)
+{
+	while (*text) {
+		const char *end = strchr(text, '\n');
+		size_t n = end ? (size_t)(end - text) : strlen(text);
+
+		console_printf(con, "%.*s\n", (int)MIN(n, (size_t)400), text);
+		text += n + (end != NULL);
+	}
+}
+
+/* All lines or none: printing may block, and then the list may be gone. */
+static bool print_checks(struct console *con, uint32_t id)
+{
+	char text[TEXT_MAX];
+	const struct check_list *l;
+
+	if (!migrate_checks(id))
+		return false;
+	for (unsigned i = 0; (l = migrate_checks(id)) && check_text(l, i, text, sizeof(text)) > 0;
+	     i++)
+		print_text(con, text);
+	return true;
+}
+
+/* Ask the move to end; it does so by itself, at its next step. */
+static void cancel(struct watch *w, const struct move_progress *p, const char *why)
+{
+	struct vm *vm = vm_find(p->vm);
+
+	if (w->cancelled)
+		return;
+	w->cancelled = true;
+	if (!vm || migrate_cancel(vm) != 0)
+		console_printf(w->con, "%s: too late to cancel, commitment has begun\n", why);
+	else
+		console_printf(w->con, "%s: cancelling\n", why);
+}
+
+/* Blocks until the move is done. 0 or its error, with its reason as the console's words. */
+static int watch_move(struct watch *w)
+{
+	const struct move_progress *p;
+	bool checks_shown = false;
+	char text[2 * TEXT_MAX];
+	int err;
+
+	for (;;) {
+		if (!checks_shown)
+			checks_shown = print_checks(w->con, w->id);
+		p = migrate_progress(w->id);
+		if (!p)
+			return console_fail(w->con, -E_NOENT,
+					    "the move is not remembered any more");
+		if (p->done)
+			break;
+		if (time_ns() >= w->timeout_at)
+			cancel(w, p, "timeout");
+		if (console_interrupted(w->con))
+			cancel(w, p, "Ctrl-C");
+		p = migrate_progress(w->id);
+		if (p && time_ns() >= w->next_line_ns) {
+			w->next_line_ns = time_ns() + LINE_NS;
+			move_status_text(p, text, sizeof(text));
+			print_text(w->con, text);
+		}
+		w->con->interrupted = false;
+		if (console_wait(w->con, time_ns() + WATCH_NS))
+			w->con->interrupted = true;
+	}
+	err = p->err;
+	if (err)
+		console_fail(w->con, err, "%s", p->reason[0] ? p->reason : err_text(err));
+	move_summary_text(p, text, sizeof(text));
+	print_text(w->con, text);
+	return err;
+}
+
+static int run_migrate(struct console *con, int argc, char **argv)
+{
+	struct watch w = {.con = con, .timeout_at = TIME_NEVER};
+	const struct peer *peer;
+	struct move_words words;
+	char why[160];
+	struct vm *vm;
+	int err;
+
+	err = move_options_parse(argc - 3, argv + 3, &words, why, sizeof(why));
+	if (err)
+		return console_fail(con, err, "%s", why);
+	vm = commands_find_vm(con, argv[1]);
+	if (!vm)
+		return -E_NOENT;
+	peer = peers_find(argv[2]);
+	if (!peer)
+		return console_fail(con, -E_NOENT,
+				    "host '%.31s': not heard on the wire; 'peers' shows who is",
+				    argv[2]);
+	err = migrate_start(vm, peer, &words.opt, &w.id);
+	if (err)
+		return console_fail(con, err, "vm '%s' is %s%s: the move was not started: %s",
+				    argv[1], vm_state_name(vm->state),
+				    vm->move_under_way ? " and on a move" : "", err_text(err));
+	if (words.timeout_ns)
+		w.timeout_at = time_ns() + words.timeout_ns;
+	return watch_move(&w);
+}
+
+static int run_status(struct console *con, int argc, char **argv)
+{
+	char text[2 * TEXT_MAX];
+	unsigned shown = 0;
+	uint32_t id;
+
+	for (unsigned i = 0; (id = migrate_id_at(i)); i++) {
+		const struct move_progress *p = migrate_progress(id);
+
+		if (!p || (argc > 1 && strcmp(p->vm, argv[1]) != 0))
+			continue;
+		shown++;
+		if (p->done)
+			move_summary_text(p, text, sizeof(text));
+		else
+			move_status_text(p, text, sizeof(text));
+		print_text(con, text);
+	}
+	if (!shown && argc > 1)
+		return console_fail(con, -E_NOENT, "vm '%.31s': no move is known", argv[1]);
+	if (!shown)
+		console_printf(con, "no moves\n");
+	return 0;
+}
+
+static int run_cancel(struct console *con, int argc, char **argv)
+{
+	struct vm *vm = commands_find_vm(con, argv[1]);
+	int err;
+
+	if (!vm)
+		return -E_NOENT;
+	err = migrate_cancel(vm);
+	if (err == -E_NOENT)
+		return console_fail(con, err, "vm '%s': no move is under way", argv[1]);
+	if (err == -E_STATE)
+		return console_fail(
+		    con, err, "vm '%s': too late, commitment has begun; the storage decides now",
+		    argv[1]);
+	return err;
+}
+
+static void complete_migrate(struct completion *c, int argc, char **argv)
+{
+	const struct peer *p;
+
+	if (argc == 1) {
+		commands_complete_vm(c, argc, argv);
+		return;
+	}
+	if (argc > 2) {
+		move_options_complete(c);
+		return;
+	}
+	for (unsigned i = 0; i < PEERS_MAX; i++) {
+		p = peers_at(i);
+		if (p)
+			completion_add(c, p->name);
+	}
+}
+
+static const struct command commands[] = {
+    {
+	.name = "migrate",
+	.args = "VM HOST [OPTIONS]",
+	.summary = "move a running VM to another host",
+	.help = "Example: migrate web beta --max-downtime 100\n"
+		"--dry-run            only make the checks\n"
+		"--max-downtime MS    stop the guest when the rest takes less (300)\n"
+		"--bandwidth MBPS     use at most so many megabytes a second\n"
+		"--timeout S          cancel when it takes longer\n"
+		"--verify             compare every page before the guest runs there\n"
+		"--dirty pml|ad|wp    how changed pages are found (auto)\n"
+		"Ctrl-C cancels: the guest goes on here. Once commitment has begun the\n"
+		"storage decides.\n",
+	.min_args = 2,
+	.max_args = 13,
+	.run = run_migrate,
+	.complete = complete_migrate,
+    },
+    {
+	.name = "migrate-status",
+	.args = "[VM]",
+	.summary = "moves under way and finished ones",
+	.help = "Example: migrate-status web\n",
+	.max_args = 1,
+	.run = run_status,
+	.complete = commands_complete_vm,
+    },
+    {
+	.name = "migrate-cancel",
+	.args = "VM",
+	.summary = "end a move; the guest goes on at the source",
+	.help = "Example: migrate-cancel web\n"
+		"Works on either host, until commitment begins.\n",
+	.min_args = 1,
+	.max_args = 1,
+	.run = run_cancel,
+	.complete = commands_complete_vm,
+    },
+};
+
+const struct command_group commands_move_group = {"Moves", commands, ARRAY_SIZE(commands)};

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The table of VM commands, and those that change a VM's state. Showing is in
+ * commands_vm_show.c, attaching in commands_vm_console.c, defining in
+ * commands_vm_define.c.
+ */
+#include "vmm/commands_vm_inner.h"
+
+#include "kernel/lib/string.h"
+
+static int (*decide)(struct vm *vm, bool keep);
+
+void commands_vm_set_decide(int (*fn)(struct vm *vm, bool keep))
+{
+	decide = fn;
+}
+
+struct vm *commands_find_vm(struct console *con, const char *name)
+{
+	struct vm *vm = vm_find(name);
+
+	if (!vm)
+		console_fail(con, -E_NOENT, "vm '%.31s': not found; 'list' shows the VMs", name);
+	return vm;
+}
+
+void commands_complete_vm(struct completion *c, int argc, char **argv)
+{
+	const struct vm *vm;
+
+	for (unsigned i = 0; argc == 1 && (vm = vm_at(i)); i++)
+		completion_add(c, vm->cfg.name);
+}
+
+/* Bits of (1 << enum vm_state). */
+#define IN_STATE(s) (1u << (s))
+
+/*
+ * The VM if it is in one of these states and no move holds it; else *err and
+ * words with what would help.
+ */
+static struct vm *find_ready(struct console *con, const char *name, unsigned states,
+			     const char *help, int *err)
+{
+	struct vm *vm = commands_find_vm(con, name);
+
+	if (!vm) {
+		*err = -E_NOENT;
+		return NULL;
+	}
+	if (vm->move_under_way) {
+		*err = console_fail(con, -E_BUSY,
+				    "vm '%s': a move is under way; 'migrate-cancel %s' stops it",
+				    vm->cfg.name, vm->cfg.name);
+		return NULL;
+	}
+	if (!(states & IN_STATE(vm->state))) {
+		*err = console_fail(con, -E_STATE, "vm '%s' is %s; %s", vm->cfg.name,
+				    vm_state_name(vm->state), help);
+		return NULL;
+	}
+	return vm;
+}
+
+/* Words for an operation that failed. */
+static int worded(struct console *con, int err, const char *name, const char *what)
+{
+	if (err)
+		console_fail(con, err, "vm '%.31s': cannot %s: %s; 'log' may say more", name, what,
+			     err_text(err));
+	return err;
+}
+
+static int run_start(struct console *con, int argc, char **argv)
+{
+	int err;
+	struct vm *vm = find_ready(con, argv[1], IN_STATE(VM_OFF) | IN_STATE(VM_CRASHED),
+				   "only one that is off or crashed can be started", &err);
+
+	if (!vm)
+		return err;
+	return worded(con, vm_start(vm), argv[1], "start");
+}
+
+static int run_shutdown(struct console *con, int argc, char **argv)
+{
+	int err;
+	struct vm *vm =
+	    find_ready(con, argv[1], IN_STATE(VM_RUNNING),
+		       "only a running guest can shut down; 'destroy' works always", &err);
+
+	if (!vm)
+		return err;
+	err = vm_shutdown(vm);
+	if (!err)
+		console_printf(con,
+			       "the power button of %s was pressed; 'list' shows when it is off\n",
+			       argv[1]);
+	return worded(con, err, argv[1], "shut down");
+}
+
+/* The storage knows who owns such a VM; nobody may guess. */
+static bool has_deciding_disk(const struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->disk_count; i++) {
+		if (vm->disks[i].deciding)
+			return true;
+	}
+	return false;
+}
+
+/* An operator's word on a VM in doubt; against its storage only with --force. */
+static int settle_doubt(struct console *con, struct vm *vm, int argc, char **argv, bool keep)
+{
+	bool force = argc == 3 && strcmp(argv[2], "--force") == 0;
+
+	if (argc == 3 && !force)
+		return console_fail(con, -E_INVAL, "'%.20s': the only option is --force", argv[2]);
+	if (has_deciding_disk(vm) && !force)
+		return console_fail(con, -E_STATE,
+				    "vm '%s' is in doubt: its storage decides as soon as it "
+				    "answers; --force overrides it",
+				    vm->cfg.name);
+	if (!decide)
+		return -E_NOTSUP;
+	return worded(con, decide(vm, keep), argv[1], keep ? "keep it" : "give it up");
+}
+
+static int run_destroy(struct console *con, int argc, char **argv)
+{
+	int err;
+	struct vm *vm = find_ready(con, argv[1],
+				   IN_STATE(VM_RUNNING) | IN_STATE(VM_PAUSED) |
+				       IN_STATE(VM_CRASHED) | IN_STATE(VM_IN_DOUBT),
+				   "there is nothing to destroy", &err);
+
+	if (!vm)
+		return err;
+	if (vm->state == VM_IN_DOUBT)
+		return settle_doubt(con, vm, argc, argv, false);
+	vm_destroy(vm);
+	return 0;
+}
+
+static int run_pause(struct console *con, int argc, char **argv)
+{
+	int err;
+	struct vm *vm =
+	    find_ready(con, argv[1], IN_STATE(VM_RUNNING), "only a running VM can be paused", &err);
+
+	if (!vm)
+		return err;
+	return worded(con, vm_pause(vm), argv[1], "pause");
+}
+
+static int run_unpause(struct console *con, int argc, char **argv)
+{
+	int err;
+	struct vm *vm = find_ready(con, argv[1], IN_STATE(VM_PAUSED) | IN_STATE(VM_IN_DOUBT),
+				   "only a paused VM can go on", &err);
+
+	if (!vm)
+		return err;
+	if (vm->state == VM_IN_DOUBT)
+		return settle_doubt(con, vm, argc, argv, true);
+	return worded(con, vm_resume(vm), argv[1], "go on");
+}
+
+static int run_undefine(struct console *con, int argc, char **argv)
+{
+	int err;
+	struct vm *vm = find_ready(con, argv[1], IN_STATE(VM_OFF) | IN_STATE(VM_CRASHED),
+				   "'destroy' or 'shutdown' it first", &err);
+
+	if (!vm)
+		return err;
+	return worded(con, vm_undefine(vm), argv[1], "undefine");
+}
+
+static const struct command commands[] = {
+    {
+	.name = "list",
+	.args = "",
+	.summary = "all VMs of this host and their state",
+	.help = "Example: list\n"
+		"States: off, running, paused, incoming (being received), in doubt (the\n"
+		"storage must say who owns it), crashed ('info' says why).\n",
+	.run = commands_run_list,
+    },
+    {
+	.name = "info",
+	.args = "VM",
+	.summary = "everything about one VM",
+	.help = "Example: info web\n",
+	.min_args = 1,
+	.max_args = 1,
+	.run = commands_run_info,
+	.complete = commands_complete_vm,
+    },
+    {
+	.name = "define",
+	.args = "VM",
+	.summary = "make a VM known from vms/VM/vm.conf on the boot volume",
+	.help = "Example: define web\n"
+		"Those that were on the boot volume at the start are defined already.\n",
+	.min_args = 1,
+	.max_args = 1,
+	.run = commands_run_define,
+	.complete = commands_complete_undefined,
+    },
+    {
+	.name = "undefine",
+	.args = "VM",
+	.summary = "forget a VM that is off",
+	.help = "Example: undefine web\n"
+		"Its files and disks stay; 'define' brings it back.\n",
+	.min_args = 1,
+	.max_args = 1,
+	.run = run_undefine,
+	.complete = commands_complete_vm,
+    },
+    {
+	.name = "start",
+	.args = "VM",
+	.summary = "power a VM on",
+	.help = "Example: start web\n"
+		"Then 'console web' shows its serial console.\n",
+	.min_args = 1,
+	.max_args = 1,
+	.run = run_start,
+	.complete = commands_complete_vm,
+    },
+    {
+	.name = "shutdown",
+	.args = "VM",
+	.summary = "press the VM's power button",
+	.help = "Example: shutdown web\n"
+		"The guest decides what it does; 'destroy' does not ask it.\n",
+	.min_args = 1,
+	.max_args = 1,
+	.run = run_shutdown,
+	.complete = commands_complete_vm,
+    },
+    {
+	.name = "destroy",
+	.args = "VM [--force]",
+	.summary = "power a VM off at once",
+	.help = "Example: destroy web\n"
+		"Like pulling the plug: what the guest did not write is lost. A VM in doubt\n"
+		"is given up here; --force does so although its storage may say otherwise.\n",
+	.min_args = 1,
+	.max_args = 2,
+	.run = run_destroy,
+	.complete = commands_complete_vm,
+    },
+    {
+	.name = "pause",
+	.args = "VM",
+	.summary = "stop a VM's CPUs and clock, keep its memory",
+	.help = "Example: pause web\n",
+	.min_args = 1,
+	.max_args = 1,
+	.run = run_pause,
+	.complete = commands_complete_vm,
+    },
+    {
+	.name = "unpause",
+	.args = "VM [--force]",
+	.summary = "let a paused VM go on",
+	.help = "Example: unpause web\n"
+		"A VM in doubt without a shared disk waits for you: unpause it only if it\n"
+		"does not run on the other host, else destroy it here. With a shared disk\n"
+		"the storage decides; --force overrides it: only if the other host is off.\n",
+	.min_args = 1,
+	.max_args = 2,
+	.run = run_unpause,
+	.complete = commands_complete_vm,
+    },
+    {
+	.name = "console",
+	.args = "VM",
+	.summary = "attach to a VM's serial console",
+	.help = "Example: console web\n"
+		"Shows its last output, then lets you type to the guest. Ctrl-] detaches\n"
+		"(or what 'escape' in host.conf says).\n",
+	.min_args = 1,
+	.max_args = 1,
+	.run = commands_run_console,
+	.complete = commands_complete_vm,
+    },
+    {
+	.name = "top",
+	.args = "[TIMES]",
+	.summary = "CPU use of each VM and vCPU over a second",
+	.help = "Example: top 5\n"
+		"Measures once unless told; Ctrl-C ends it.\n",
+	.max_args = 1,
+	.run = commands_run_top,
+    },
+};
+
+const struct command_group commands_vm_group = {"Virtual machines", commands, ARRAY_SIZE(commands)};
