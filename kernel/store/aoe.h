@@ -34,11 +34,14 @@ const struct aoe_target *aoe_target_at(unsigned index); /* NULL past the end */
 
 /*
  * Blocks: find e<shelf>.<slot>, identify it. Frames use source MAC mac.
- * 0, -E_TIMEDOUT (no such target answers), -E_NOMEM, -E_IO.
+ * 0, -E_TIMEDOUT (no such target answers within 5 s), -E_NOMEM, -E_IO, -E_INVAL.
  */
 int must_check aoe_open(uint16_t shelf, uint8_t slot, const uint8_t mac[ETH_ALEN],
 			struct aoe_disk **out);
-/* Outstanding requests complete with -E_CANCELLED. */
+/*
+ * Outstanding requests complete with -E_CANCELLED, blocked calls return it. Not from
+ * inside a request's done (a port must not detach while it receives); likewise aoe_set_mac.
+ */
 void aoe_close(struct aoe_disk *d);
 struct blkdev *aoe_blkdev(struct aoe_disk *d);
 const uint8_t *aoe_mac(const struct aoe_disk *d);
@@ -55,6 +58,8 @@ int must_check aoe_drain(struct aoe_disk *d, uint64_t deadline_ns);
  * Blocks. Reserve/Release commands (AoEr11, command 3), with d's source MAC.
  * 0, -E_FENCED (the list is held by others: the command was refused),
  * -E_TIMEDOUT (no answer: whether it was carried out is unknown), -E_IO.
+ * After a list of exactly one MAC was set, and while that is d's own MAC, d keeps it:
+ * it is set again, before more data is sent, when the target has forgotten it (docs/aoe.md).
  */
 int must_check aoe_reserve_read(struct aoe_disk *d, struct aoe_reservation *out,
 				uint64_t deadline_ns);
