@@ -181,10 +181,12 @@ UNIT_vlapic := $(FAKE_VM) vmm/dev/vlapic.c vmm/dev/vlapic_regs.c vmm/dev/vlapic_
 UNIT_STORE_AOE := $(SRC_store) kernel/drivers/ata_identify.c kernel/net/switch.c kernel/net/netbuf.c \
                   kernel/lib/format.c kernel/lib/strutil.c kernel/lib/err.c \
                   tests/unit/fake_kernel.c tests/unit/fake_task.c
-UNITS += aoe_codec blkdev aoe ata
+UNITS += aoe_codec blkdev aoe aoe_order aoe_reserve ata
 UNIT_aoe_codec := kernel/store/aoe_codec.c kernel/drivers/ata_identify.c
 UNIT_blkdev    := kernel/store/blkdev.c tests/unit/fake_kernel.c tests/unit/fake_task.c
-UNIT_aoe       := $(UNIT_STORE_AOE) tests/unit/fake_aoe_target.c
+UNIT_aoe       := $(UNIT_STORE_AOE) tests/unit/fake_aoe_target.c tests/unit/aoe_fixture.c
+UNIT_aoe_order := $(UNIT_aoe)
+UNIT_aoe_reserve := $(UNIT_aoe)
 UNIT_ata       := kernel/drivers/ata.c kernel/drivers/ata_pio.c kernel/drivers/ata_identify.c \
                   kernel/store/blkdev.c kernel/lib/format.c kernel/lib/strutil.c \
                   kernel/lib/err.c tests/unit/fake_kernel.c tests/unit/fake_task.c
