@@ -103,3 +103,19 @@ void entropy_fill(void *buf, size_t len)
 		len -= n;
 	}
 }
+
+void entropy_mix(const void *data, size_t len)
+{
+	uint8_t dropped[32];
+	const uint8_t *p = data;
+
+	while (len) {
+		size_t part = MIN(len, sizeof(key));
+
+		for (size_t i = 0; i < part; i++)
+			((uint8_t *)key)[i] ^= p[i];
+		next_block(dropped);
+		p += part;
+		len -= part;
+	}
+}

@@ -11,6 +11,9 @@
 #include "arch/x86/virt.h"
 #include "boot/handoff.h"
 #include "kernel/acpi.h"
+#include "kernel/console.h"
+#include "kernel/commands_host.h"
+#include "kernel/drivers/ata.h"
 #include "kernel/drivers/e1000.h"
 #include "kernel/drivers/serial.h"
 #include "kernel/entropy.h"
@@ -22,12 +25,19 @@
 #include "kernel/log.h"
 #include "kernel/mem.h"
 #include "kernel/mem_init.h"
+#include "kernel/net/link.h"
+#include "kernel/net/peers.h"
 #include "kernel/net/switch.h"
 #include "kernel/panic.h"
 #include "kernel/pci.h"
+#include "kernel/rtc.h"
 #include "kernel/sched.h"
+#include "kernel/store/aoe.h"
 #include "kernel/task.h"
 #include "kernel/time.h"
+#include "vmm/vm.h"
+
+#define PAGURUS_VERSION "0.1"
 
 void kernel_main(const struct handoff *ho);
 
@@ -43,15 +53,6 @@ _Noreturn void __stack_chk_fail(void)
 }
 
 /* ---- before the console exists -------------------------------------------------- */
-
-static void log_to_serial(const struct log_line *line)
-{
-	char text[LOG_TEXT_MAX + 32];
-	int n = ksnprintf(text, sizeof(text), "[%5lu.%03lu] %s\r\n", line->ns / NS_PER_S,
-			  line->ns % NS_PER_S / NS_PER_MS, line->text);
-
-	serial_write(text, MIN((size_t)n, sizeof(text) - 1));
-}
 
 static void arch_log(const char *fmt, ...)
 {
@@ -86,6 +87,14 @@ static void read_config(void)
 	}
 	if (host_config_parse((const char *)f->data, f->size, &config, &err) != 0)
 		log_error("host.conf line %u: %s; the lines before it count", err.line, err.text);
+}
+
+static void mix_identity(void)
+{
+	uint64_t now = rtc_now();
+
+	entropy_mix(config.name, sizeof(config.name));
+	entropy_mix(&now, sizeof(now));
 }
 
 /* ---- processors ----------------------------------------------------------------------- */
@@ -191,24 +200,119 @@ static struct netdev *start_nic(void)
 
 /* ---- start -------------------------------------------------------------------------------- */
 
+static void refresh_self(struct peer *self)
+{
+	struct mem_stats mem;
+
+	mem_get_stats(&mem);
+	self->free_bytes = mem.free_2m * SIZE_2M;
+	self->cpus = cpu_count;
+	self->vms = 0;
+	while (vm_at(self->vms))
+		self->vms++;
+}
+
+static void start_network(void)
+{
+	struct netdev *nd = start_nic();
+	struct peers_config peers = {.refresh = refresh_self};
+
+	switch_init(&uplink_switch, nd);
+	if (!nd)
+		return;
+	entropy_mix(nd->mac, sizeof(nd->mac));
+	str_copy(peers.self.name, config.name, sizeof(peers.self.name));
+	str_copy(peers.self.pool, config.pool, sizeof(peers.self.pool));
+	memcpy(peers.self.mac, nd->mac, sizeof(peers.self.mac));
+	entropy_fill(&peers.self.boot_id, sizeof(peers.self.boot_id));
+	peers.self.version = LINK_VERSION;
+	peers.self.frame_max = nd->frame_max;
+	peers.self.can_run_guests = virt->usable;
+	if (peers_init(&uplink_switch, &peers) != 0 || link_init(&uplink_switch, nd->mac) != 0 ||
+	    aoe_init(&uplink_switch) != 0)
+		log_error("net: out of memory, the network is not whole");
+}
+
+/* ---- virtual machines -------------------------------------------------------------------- */
+
+/* "vms/NAME/vm.conf" -> NAME. */
+static bool vm_conf_name(const char *path, char name[VM_NAME_LEN])
+{
+	const char *slash;
+
+	if (strncmp(path, "vms/", 4) != 0)
+		return false;
+	slash = strchr(path + 4, '/');
+	if (!slash || strcmp(slash, "/vm.conf") != 0 || slash - (path + 4) >= VM_NAME_LEN)
+		return false;
+	memcpy(name, path + 4, slash - (path + 4));
+	name[slash - (path + 4)] = 0;
+	return true;
+}
+
+static void define_vm(const char *name, const struct file *f)
+{
+	struct vm_config cfg;
+	struct config_error err;
+	struct vm *vm;
+
+	if (vm_config_parse(name, (const char *)f->data, f->size, &cfg, &err) != 0) {
+		log_error("vm %s: vm.conf line %u: %s", name, err.line, err.text);
+		return;
+	}
+	if (vm_define(&cfg, &vm) != 0) {
+		log_error("vm %s: cannot be defined: out of memory, or defined twice", name);
+		return;
+	}
+	log_info("vm %s: defined, %lu MiB", name, cfg.memory / MiB);
+	if (cfg.autostart && vm_start(vm) != 0)
+		log_error("vm %s: autostart failed", name);
+}
+
+static void define_all_vms(void)
+{
+	char name[VM_NAME_LEN];
+	const struct file *f;
+
+	for (unsigned i = 0; (f = files_at(i)); i++)
+		if (vm_conf_name(f->path, name))
+			define_vm(name, f);
+}
+
+static void start_console(void)
+{
+	static const struct command_group *const groups[] = {&commands_host_group, NULL};
+	static struct host_facts facts;
+
+	facts = (struct host_facts){PAGURUS_VERSION, &config, virt, &uplink_switch, cpu_count};
+	commands_host_init(&facts);
+	if (console_start(config.name, config.escape, groups) != 0)
+		log_error("console: out of memory");
+}
+
 static void main_task(void *arg)
 {
 	struct mem_stats mem;
 	char size[2][16];
 
-	(void)arg;
 	mem_get_stats(&mem);
 	log_info("mem: %s free of %s", format_size(size[0], mem.free_pages * PAGE_SIZE),
 		 format_size(size[1], mem.total_pages * PAGE_SIZE));
-	switch_init(&uplink_switch, start_nic());
+	start_network();
+	if (ata_init() != 0)
+		log_error("ata: out of memory, local disks are not there");
+	if (vm_service_start() != 0)
+		log_error("vm: out of memory, guests cannot power themselves off");
 	log_info("host: %s is up", config.name);
+	start_console();
+	define_all_vms();
 }
 
 static void early_init(const struct handoff *ho)
 {
 	arch = (struct arch_ops){page_alloc, page_free, irq_interrupt, arch_log, panic};
 	cpu_init_boot(ho->apic_ids[0]);
-	log_set_sink(log_to_serial);
+	log_set_sink(console_log_sink);
 	panic_set_stop(stop_other_cpus);
 	if (ho->magic != HANDOFF_MAGIC || ho->version != HANDOFF_VERSION)
 		panic("handoff: the loader speaks version %u, this kernel %u: put both from one "
@@ -230,8 +334,10 @@ __attribute__((no_stack_protector)) void kernel_main(const struct handoff *ho)
 	entropy_fill(&guard, sizeof(guard));
 	__stack_chk_guard = guard; /* no protected frame is active here */
 	tsc_calibrate();
+	rtc_init();
 	files_init(ho);
 	read_config();
+	mix_identity();
 	if (serial_init(config.console_port, config.console_baud) != 0)
 		log_error("console: no serial port at %#x", config.console_port);
 	log_set_console_level(config.loglevel);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Host time from the TSC. The 128-bit product keeps every bit for centuries. */
+/* Host time from the TSC. */
 #include "kernel/time.h"
 #include "arch/x86/io.h"
 #include "arch/x86/tsc.h"
+#include "kernel/lib/muldiv.h"
 
 uint64_t time_ticks(void)
 {
@@ -12,18 +13,6 @@ uint64_t time_ticks(void)
 uint64_t time_tsc_khz(void)
 {
 	return tsc_khz();
-}
-
-/* 64x64 -> 128 multiply, then divide: no library call. Quotient must fit 64 bits. */
-static uint64_t mul_div(uint64_t a, uint64_t b, uint64_t c)
-{
-	uint64_t lo, hi, quotient;
-
-	asm("mulq %3" : "=a"(lo), "=d"(hi) : "a"(a), "r"(b) : "cc");
-	if (hi >= c)
-		return UINT64_MAX;
-	asm("divq %3" : "=a"(quotient), "+d"(hi) : "a"(lo), "r"(c) : "cc");
-	return quotient;
 }
 
 uint64_t time_ticks_to_ns(uint64_t ticks)

@@ -40,6 +40,14 @@ int must_check cpuid_policy_build(const char *hide, struct cpuid_policy *out, co
 const struct cpuid_entry *cpuid_policy_find(const struct cpuid_policy *p, uint32_t leaf,
 					    uint32_t subleaf);
 /*
+ * What CPUID returns on vCPU id of count, less the bits that follow CR4. Out-of-range
+ * leaves and holes read as zero.
+ */
+void cpuid_policy_answer(const struct cpuid_policy *p, uint32_t id, uint32_t count, uint32_t leaf,
+			 uint32_t subleaf, struct cpuid_entry *out);
+/* Could a host of ours have made this policy? For hostile input. */
+bool cpuid_policy_is_sane(const struct cpuid_policy *p);
+/*
  * Can a host that offers `host` run a guest that was shown `guest`? Calls
  * differ for each thing that it lacks, with words ("avx2", "physical address width")
  * and both values. Returns the number of differences.

@@ -14,16 +14,21 @@ struct hw_vcpu; /* the backend's part (VMCS etc.) */
 
 struct vcpu {
 	struct vm *vm;
-	uint32_t id; /* also its APIC id */
+	uint32_t id;  /* also its APIC id */
+	unsigned cpu; /* the host CPU that holds its VMCS */
 	struct hw_vcpu *hw;
 	struct task *task;
 	struct vlapic *lapic;
-	struct waitq wake;	 /* halted or paused vCPUs wait here */
+	/* While it is stopped: everything. While it runs: only what vmm owns (its MSRs). */
+	struct cpu_state *state;
+	bool state_new;		 /* state was set from outside: load it before the next entry */
+	struct waitq wake;	 /* halted or stopped vCPUs wait here */
 	struct waitq stopped_wq; /* those who wait for it to stop */
 	bool stop_requested;	 /* leave the guest and stay out */
 	bool stopped;
-	bool exiting; /* the task is to end */
-	bool kicked;  /* look again before sleeping */
+	bool exiting, exited;	/* the task is to end; has ended */
+	volatile bool in_guest; /* set with the host lock, cleared without */
+	bool kicked;		/* look again before sleeping */
 	bool wait_sipi, halted, nmi_pending;
 	bool init_pending, sipi_pending;
 	uint8_t sipi_vector;
@@ -33,6 +38,17 @@ struct vcpu {
 /* Makes the backend's part and the task (stopped until vm_resume). -E_NOMEM */
 int must_check vcpu_create(struct vm *vm, uint32_t id);
 void vcpu_destroy(struct vcpu *v);
+/* Ask it to stop (returns at once), wait until it did, let it run on. */
+void vcpu_request_stop(struct vcpu *v);
+void vcpu_wait_stopped(struct vcpu *v);
+void vcpu_run(struct vcpu *v);
+/*
+ * With the host lock held, wait until no vCPU of the VM executes guest code. None can
+ * enter again before the caller drops the lock.
+ */
+void vcpus_leave_guest(struct vm *vm);
+/* The power-on or INIT state of a processor (SDM vol. 3, "Processor State After Reset"). */
+void vcpu_reset_state(struct vcpu *v);
 
 /*
  * The architectural state, for loaders and moves. The vCPU must be stopped.

@@ -20,6 +20,9 @@ struct vlapic;
 struct vpic;
 struct vioapic;
 struct vpci;
+struct vpit;
+struct vrtc;
+struct vpm;
 struct vuart;
 struct slat;
 struct aoe_disk;
@@ -38,6 +41,7 @@ const char *vm_state_name(enum vm_state s);
 /* Guest time: a TSC that the guest owns, and nanoseconds derived from it. */
 struct vm_clock {
 	uint64_t tsc_khz;    /* frequency that the guest was shown */
+	uint64_t tsc_ratio;  /* 16.48 fixed point, 0 for 1:1 */
 	uint64_t tsc_offset; /* guest TSC = scaled host TSC + offset, while running */
 	uint64_t frozen_tsc; /* guest TSC while not running */
 	bool running;
@@ -48,6 +52,7 @@ struct vm_disk {
 	struct aoe_disk *aoe; /* shared disk; NULL for a local one */
 	struct blkdev *blk;   /* what vblk uses; NULL until opened */
 	uint8_t owner_mac[6]; /* this period of ownership; all zero: none */
+	bool owned;	      /* the reservation names owner_mac */
 	uint8_t deciding;     /* this disk's reservation decides who owns the VM */
 };
 
@@ -82,12 +87,18 @@ struct vm {
 	struct vpic *vpic;
 	struct vioapic *vioapic;
 	struct vpci *vpci;
+	struct vpit *vpit;
+	struct vrtc *vrtc;
+	struct vpm *vpm;
 	struct vuart *console;
 
 	uint32_t disk_count;
 	struct vm_disk disks[VM_MAX_DISKS];
 
-	bool poweroff_requested, reset_requested; /* by the guest; handled outside the exit */
+	/* by the guest, or by its failure; handled outside the exit, by the service task */
+	bool poweroff_requested, reset_requested, crash_requested;
+	bool force_disks; /* the next start takes reservations away from whoever holds them */
+	bool gave_away;	  /* another host owns it: freeing must not touch the disks */
 	bool move_under_way;
 	void *move; /* migrate's own, opaque here */
 	struct vm_stats stats;
@@ -109,6 +120,12 @@ uint64_t vm_guest_tsc(const struct vm *vm);
 uint64_t vm_tsc_to_ns(const struct vm *vm, uint64_t guest_tsc);
 /* The clock in a move: frozen on the source, set (frozen) on the target before vm_resume. */
 void vm_clock_set(struct vm *vm, uint64_t guest_tsc);
+/* For the life cycle only: frequency from the CPUID policy, stop, go on. */
+void vm_clock_init(struct vm *vm);
+void vm_clock_freeze(struct vm *vm);
+void vm_clock_run(struct vm *vm);
+/* The page of RAM at gpa, NULL for none; ctx is the vm. For the backend. */
+void *vm_guest_page(void *ctx, gpa_t gpa);
 /* A vCPU has something new to look at (interrupt, request): wake it or make it exit. */
 void vcpu_kick(struct vcpu *v);
 /* The guest switched itself off / asked for a reset (ACPI, port 0xCF9, 0x64). */
@@ -149,8 +166,15 @@ int must_check vm_resume(struct vm *vm);
 
 /*
  * For the target of a move: memory, devices and vCPUs as cfg says, state
- * VM_INCOMING, nothing loaded, disks opened but not owned.
+ * VM_INCOMING, nothing loaded, disks opened but not owned. cpuid: what the guest
+ * was shown at the source. Undo with vm_destroy and vm_undefine.
  */
-int must_check vm_create_incoming(const struct vm_config *cfg, struct vm **out);
+int must_check vm_create_incoming(const struct vm_config *cfg, const struct cpuid_policy *cpuid,
+				  struct vm **out);
+
+/* The task that carries out guests' power-off and reset. Once, at boot. -E_NOMEM */
+int must_check vm_service_start(void);
+/* Look at the VMs again: a move ended. */
+void vm_service_wake(void);
 
 #endif

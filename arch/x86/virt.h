@@ -66,6 +66,7 @@ enum vcpu_exit_kind {
 	VCPU_EXIT_INTR_WINDOW, /* interrupts can be injected now */
 	VCPU_EXIT_NMI_WINDOW,
 	VCPU_EXIT_XSETBV,
+	VCPU_EXIT_CR8,	     /* task-priority access */
 	VCPU_EXIT_CACHE,     /* WBINVD, INVD: nothing to do */
 	VCPU_EXIT_UNDEFINED, /* an instruction that this guest does not have: #UD */
 	VCPU_EXIT_PROTECTED, /* a control-register write that must raise #GP */
@@ -86,12 +87,18 @@ struct vcpu_exit {
 			uint16_t port;
 			uint8_t size; /* 1, 2, 4 */
 			bool in, string, rep;
+			uint8_t addr_size; /* string: width of RSI, RDI, RCX: 2, 4, 8 */
+			uint64_t linear;   /* string: address of the memory operand */
 		} io;
 		struct {
 			gpa_t gpa;
 			bool write, fetch;
 		} mmio; /* also DIRTY */
 		uint32_t msr;
+		struct {
+			uint8_t gpr;
+			bool write;
+		} cr8;
 		struct {
 			uint32_t reason, detail;
 		} failed;
@@ -112,6 +119,8 @@ struct hw_vcpu_setup {
 /* On the CPU where it will run, always. -E_NOMEM. */
 int must_check hw_vcpu_create(const struct hw_vcpu_setup *setup, struct hw_vcpu **out);
 void hw_vcpu_destroy(struct hw_vcpu *h);
+/* Make h the guest CPU that the single-register functions below speak of, on this CPU. */
+void hw_vcpu_use(struct hw_vcpu *h);
 
 /* Whole state, for reset, loaders and moves. */
 void hw_vcpu_get_state(struct hw_vcpu *h, struct cpu_state *out);
@@ -144,6 +153,8 @@ void hw_vcpu_set_gpr(struct hw_vcpu *h, enum cpu_gpr r, uint64_t v);
 uint64_t hw_vcpu_rip(struct hw_vcpu *h);
 uint64_t hw_vcpu_rflags(struct hw_vcpu *h);
 void hw_vcpu_set_rflags(struct hw_vcpu *h, uint64_t v);
+/* For an injected page fault. */
+void hw_vcpu_set_cr2(struct hw_vcpu *h, uint64_t v);
 /* The one place that advances RIP: past the instruction that exited. */
 void hw_vcpu_skip(struct hw_vcpu *h, unsigned insn_len);
 

@@ -44,6 +44,11 @@ static enum vcpu_exit_kind decode_io(struct hw_vcpu *h, struct vcpu_exit *e)
 	e->io.in = q & 8;
 	e->io.string = q & 16;
 	e->io.rep = q & 32;
+	if (e->io.string) {
+		/* instruction information, bits 9:7: 0, 1, 2 for 16, 32, 64-bit addresses */
+		e->io.addr_size = 2u << (vmread(VMCS_EXIT_INSN_INFO) >> 7 & 3);
+		e->io.linear = vmread(VMCS_GUEST_LINEAR_ADDR);
+	}
 	return VCPU_EXIT_IO;
 }
 
@@ -77,7 +82,14 @@ static enum vcpu_exit_kind decode_msr_write(struct hw_vcpu *h, struct vcpu_exit 
 
 static enum vcpu_exit_kind decode_cr(struct hw_vcpu *h, struct vcpu_exit *e)
 {
-	if (!cr_access(h, vmread(VMCS_EXIT_QUALIFICATION)))
+	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
+
+	if ((q & 15) == 8) {
+		e->cr8.gpr = q >> 8 & 15;
+		e->cr8.write = (q >> 4 & 3) == 0;
+		return VCPU_EXIT_CR8;
+	}
+	if (!cr_access(h, q))
 		return VCPU_EXIT_PROTECTED;
 	hw_vcpu_skip(h, e->insn_len);
 	return VCPU_EXIT_RESOLVED;
@@ -207,7 +219,7 @@ void hw_vcpu_dump(struct hw_vcpu *h, void (*line)(const char *fmt, ...))
 	static const char *const seg[SEG_COUNT] = {"es", "cs", "ss",   "ds",
 						   "fs", "gs", "ldtr", "tr"};
 
-	vmcs_use(h);
+	hw_vcpu_use(h);
 	line("exit reason %u qualification %lx gpa %lx linear %lx", h->exit_reason & 0xffff,
 	     vmread(VMCS_EXIT_QUALIFICATION), vmread(VMCS_GUEST_PHYS_ADDR),
 	     vmread(VMCS_GUEST_LINEAR_ADDR));

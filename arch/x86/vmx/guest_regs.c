@@ -95,3 +95,10 @@ void guest_regs_disown(struct hw_vcpu *h)
 	if (this_cpu()->guest_owner == h)
 		this_cpu()->guest_owner = NULL;
 }
+
+void hw_vcpu_set_cr2(struct hw_vcpu *h, uint64_t v)
+{
+	h->cr2 = v;
+	if (this_cpu()->guest_owner == h)
+		asm volatile("movq %0, %%cr2" ::"r"(v));
+}

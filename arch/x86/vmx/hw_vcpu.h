@@ -34,9 +34,6 @@ struct hw_vcpu {
 	struct cpuid_fast basic[CPUID_FAST_BASIC], extended[CPUID_FAST_EXT];
 };
 
-/* Make h's VMCS current on this CPU. */
-void vmcs_use(struct hw_vcpu *h);
-
 /* Lazily switched registers: loaded before entry, saved when another guest needs the CPU. */
 void guest_regs_load(struct hw_vcpu *h);
 void guest_regs_save(struct hw_vcpu *h);   /* copy out; the CPU keeps them too */

@@ -36,7 +36,7 @@ void hw_vcpu_set_limits(struct hw_vcpu *h, uint64_t cr4_allowed, uint64_t xcr0_a
 
 void hw_vcpu_set_tsc(struct hw_vcpu *h, uint64_t offset, uint64_t ratio)
 {
-	vmcs_use(h);
+	hw_vcpu_use(h);
 	vmwrite(VMCS_TSC_OFFSET, offset);
 	if (h->cpu2_controls & CPU2_TSC_SCALING)
 		vmwrite(VMCS_TSC_MULTIPLIER, ratio ? ratio : BIT(48));

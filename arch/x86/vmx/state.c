@@ -90,7 +90,7 @@ static void msrs_set(struct hw_vcpu *h, const struct cpu_state *s)
 /* Fields that vmm owns (activity, pending NMI, vmm's MSRs, CR8, TSC) are left as they are. */
 void hw_vcpu_get_state(struct hw_vcpu *h, struct cpu_state *s)
 {
-	vmcs_use(h);
+	hw_vcpu_use(h);
 	guest_regs_save(h);
 	memcpy(s->gpr, h->gpr, sizeof(s->gpr));
 	s->gpr[RSP] = vmread(VMCS_GUEST_RSP);
@@ -120,7 +120,7 @@ void hw_vcpu_get_state(struct hw_vcpu *h, struct cpu_state *s)
 
 void hw_vcpu_set_state(struct hw_vcpu *h, const struct cpu_state *s)
 {
-	vmcs_use(h);
+	hw_vcpu_use(h);
 	guest_regs_disown(h);
 	memcpy(h->gpr, s->gpr, sizeof(h->gpr));
 	vmwrite(VMCS_GUEST_RSP, s->gpr[RSP]);

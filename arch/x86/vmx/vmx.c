@@ -59,7 +59,7 @@ int virt_enable_cpu(void)
 	return failed ? -E_NOTSUP : 0;
 }
 
-void vmcs_use(struct hw_vcpu *h)
+void hw_vcpu_use(struct hw_vcpu *h)
 {
 	hpa_t region = hpa_of(h->vmcs);
 
@@ -213,7 +213,7 @@ int hw_vcpu_create(const struct hw_vcpu_setup *setup, struct hw_vcpu **out)
 	h->xcr0 = 1;
 	h->seen_generation = setup->slat->generation - 1; /* INVEPT before the first entry */
 	vmcs_clear(h);
-	vmcs_use(h);
+	hw_vcpu_use(h);
 	vmcs_write_host();
 	vmcs_write_controls(h);
 	*out = h;

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Walks the guest's page tables; every entry is read once and is hostile. */
+#include "vmm/guest_walk.h"
+#include "kernel/lib/string.h"
+
+#define CR0_PG	 BIT(31)
+#define CR0_WP	 BIT(16)
+#define CR4_PSE	 BIT(4)
+#define CR4_PAE	 BIT(5)
+#define EFER_LMA BIT(10)
+#define PTE_P	 BIT(0)
+#define PTE_W	 BIT(1)
+#define PTE_U	 BIT(2)
+#define PTE_PS	 BIT(7)
+#define PTE_ADDR 0x000ffffffffff000ul
+
+#define FAULT_PRESENT BIT(0)
+#define FAULT_WRITE   BIT(1)
+#define FAULT_USER    BIT(2)
+
+struct walk {
+	int levels;    /* tables to go through */
+	unsigned bits; /* of the linear address a level */
+	unsigned entry_size;
+	gpa_t table;
+};
+
+static struct walk walk_begin(const struct cpu_paging *p, uint64_t linear)
+{
+	if (p->efer & EFER_LMA)
+		return (struct walk){4, 9, 8, p->cr3 & PTE_ADDR};
+	if (p->cr4 & CR4_PAE)
+		return (struct walk){2, 9, 8, p->pdpte[linear >> 30 & 3] & PTE_ADDR};
+	return (struct walk){2, 10, 4, p->cr3 & 0xfffff000};
+}
+
+int guest_walk(struct vm *vm, const struct cpu_paging *p, uint64_t linear, bool write, gpa_t *gpa,
+	       uint32_t *fault)
+{
+	bool user = p->cpl == 3, writable = true, for_user = true;
+	struct walk w;
+
+	*fault = (write ? FAULT_WRITE : 0) | (user ? FAULT_USER : 0);
+	if (!(p->efer & EFER_LMA))
+		linear &= 0xffffffff;
+	if (!(p->cr0 & CR0_PG)) {
+		*gpa = linear;
+		return 0;
+	}
+	w = walk_begin(p, linear);
+	if (w.entry_size == 8 && w.levels == 2 && !(p->pdpte[linear >> 30 & 3] & PTE_P))
+		return -E_NOENT;
+	for (int level = w.levels - 1;; level--) {
+		unsigned shift = PAGE_SHIFT + w.bits * level;
+		uint64_t entry = 0, index = linear >> shift & (BIT(w.bits) - 1);
+		bool large;
+
+		if (guest_mem_read(vm, w.table + index * w.entry_size, &entry, w.entry_size) != 0 ||
+		    !(entry & PTE_P))
+			return -E_NOENT;
+		writable &= (entry & PTE_W) != 0;
+		for_user &= (entry & PTE_U) != 0;
+		large = level > 0 && (entry & PTE_PS) && (w.entry_size == 8 || (p->cr4 & CR4_PSE));
+		if (level > 0 && !large) {
+			w.table = entry & (w.entry_size == 8 ? PTE_ADDR : 0xfffff000);
+			continue;
+		}
+		*fault |= FAULT_PRESENT;
+		if ((user && !for_user) || (write && !writable && (user || (p->cr0 & CR0_WP))))
+			return -E_NOENT;
+		entry &= w.entry_size == 8 ? PTE_ADDR : 0xfffff000;
+		*gpa = (entry & ~(BIT(shift) - 1)) | (linear & (BIT(shift) - 1));
+		return 0;
+	}
+}
+
+int guest_linear_read(struct vm *vm, const struct cpu_paging *p, uint64_t linear, void *buf,
+		      size_t len, uint32_t *fault, uint64_t *fault_at)
+{
+	uint8_t *to = buf;
+	int err;
+
+	while (len) {
+		size_t part = MIN(len, PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
+		gpa_t gpa;
+
+		*fault_at = linear;
+		err = guest_walk(vm, p, linear, false, &gpa, fault);
+		if (err)
+			return err;
+		if (guest_mem_read(vm, gpa, to, part) != 0)
+			memset(to, 0xff, part); /* not RAM: an empty bus */
+		linear += part;
+		to += part;
+		len -= part;
+	}
+	return 0;
+}
+
+int guest_linear_write(struct vm *vm, const struct cpu_paging *p, uint64_t linear, const void *buf,
+		       size_t len, uint32_t *fault, uint64_t *fault_at)
+{
+	const uint8_t *from = buf;
+	gpa_t gpa;
+	int err;
+
+	/* All pages are looked up before a byte is written: nothing half done. */
+	for (uint64_t at = linear; at < linear + len; at = ALIGN_DOWN(at, PAGE_SIZE) + PAGE_SIZE) {
+		*fault_at = at;
+		err = guest_walk(vm, p, at, true, &gpa, fault);
+		if (err)
+			return err;
+	}
+	while (len) {
+		size_t part = MIN(len, PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
+
+		err = guest_walk(vm, p, linear, true, &gpa, fault);
+		if (err)
+			return err;
+		if (guest_mem_write(vm, gpa, from, part) != 0)
+			return 0; /* not RAM: written nowhere */
+		linear += part;
+		from += part;
+		len -= part;
+	}
+	return 0;
+}

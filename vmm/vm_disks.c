@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A VM's disks: opening, and owning the shared ones by AoE reservation. Each
+ * period of ownership has a fresh source MAC (docs/handover.md).
+ */
+#include "kernel/lib/format.h"
+#include "kernel/lib/string.h"
+#include "kernel/log.h"
+#include "kernel/store/aoe.h"
+#include "kernel/time.h"
+#include "vmm/vm_build.h"
+
+#define CONTROL_PATIENCE_NS (5 * NS_PER_S)
+
+static int open_disk(struct vm *vm, struct vm_disk *d)
+{
+	int err;
+
+	if (!d->cfg.shared) {
+		d->blk = blkdev_find(d->cfg.local);
+		if (d->blk)
+			return 0;
+		log_error("vm %s: disk %s: this host has no disk '%s'", vm->cfg.name, d->cfg.name,
+			  d->cfg.local);
+		return -E_NOENT;
+	}
+	aoe_fresh_mac(d->owner_mac);
+	err = aoe_open(d->cfg.shelf, d->cfg.slot, d->owner_mac, &d->aoe);
+	if (err) {
+		log_error("vm %s: disk %s: AoE target e%u.%u: %s", vm->cfg.name, d->cfg.name,
+			  d->cfg.shelf, d->cfg.slot, err_text(err));
+		return err;
+	}
+	d->blk = aoe_blkdev(d->aoe);
+	return 0;
+}
+
+int vm_open_disks(struct vm *vm)
+{
+	bool decided = false;
+	int err;
+
+	vm->disk_count = 0;
+	for (uint32_t i = 0; i < vm->cfg.disk_count; i++) {
+		struct vm_disk *d = &vm->disks[i];
+
+		memset(d, 0, sizeof(*d));
+		d->cfg = vm->cfg.disks[i];
+		err = open_disk(vm, d);
+		if (err) {
+			vm_close_disks(vm);
+			return err;
+		}
+		d->deciding = d->cfg.shared && !decided;
+		decided |= d->deciding;
+		vm->disk_count = i + 1;
+	}
+	return 0;
+}
+
+void vm_close_disks(struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->disk_count; i++)
+		if (vm->disks[i].aoe)
+			aoe_close(vm->disks[i].aoe);
+	memset(vm->disks, 0, sizeof(vm->disks));
+	vm->disk_count = 0;
+}
+
+static int own_disk(struct vm *vm, struct vm_disk *d)
+{
+	const uint8_t(*mac)[ETH_ALEN] = (const uint8_t(*)[ETH_ALEN])d->owner_mac;
+	struct aoe_reservation held;
+	char text[18];
+	int err;
+
+	err = aoe_reserve_read(d->aoe, &held, time_ns() + CONTROL_PATIENCE_NS);
+	if (err)
+		return err;
+	if (held.count) {
+		log_error("vm %s: disk %s (e%u.%u) is reserved by %s%s: another host runs this VM, "
+			  "or ended without releasing it; 'start %s --force' takes it away",
+			  vm->cfg.name, d->cfg.name, d->cfg.shelf, d->cfg.slot,
+			  format_mac(text, held.macs[0]), held.count > 1 ? " and others" : "",
+			  vm->cfg.name);
+		if (!vm->force_disks)
+			return -E_FENCED;
+		return aoe_reserve_force(d->aoe, mac, 1, time_ns() + CONTROL_PATIENCE_NS);
+	}
+	return aoe_reserve_set(d->aoe, mac, 1, time_ns() + CONTROL_PATIENCE_NS);
+}
+
+int vm_own_disks(struct vm *vm)
+{
+	int err;
+
+	for (uint32_t i = 0; i < vm->disk_count; i++) {
+		if (!vm->disks[i].aoe)
+			continue;
+		err = own_disk(vm, &vm->disks[i]);
+		if (err) {
+			vm_release_disks(vm);
+			return err;
+		}
+		vm->disks[i].owned = true;
+	}
+	return 0;
+}
+
+void vm_release_disks(struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->disk_count; i++) {
+		struct vm_disk *d = &vm->disks[i];
+
+		if (!d->aoe || !d->owned)
+			continue;
+		d->owned = false;
+		if (aoe_reserve_set(d->aoe, NULL, 0, time_ns() + CONTROL_PATIENCE_NS) != 0)
+			log_warn("vm %s: disk %s: the reservation could not be released",
+				 vm->cfg.name, d->cfg.name);
+	}
+}
