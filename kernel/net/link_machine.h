@@ -22,7 +22,7 @@
 #define LINK_GAP_DELAY_NS  (2 * NS_PER_MS)
 #define LINK_KEEPALIVE_NS  (1 * NS_PER_S)
 #define LINK_PINGS_MIN	   3 /* unanswered, before a silent peer counts as dead */
-#define LINK_RTO_MIN_NS	   (100 * NS_PER_MS)
+#define LINK_RTO_MIN_NS	   (200 * NS_PER_MS)
 #define LINK_RTO_MAX_NS	   (2 * NS_PER_S)
 #define LINK_RTO_FIRST_NS  (1 * NS_PER_S) /* before any measurement, RFC 6298 2.1 */
 #define LINK_REORDER	   3		  /* later frames arrived: the earlier one is lost */
@@ -67,6 +67,9 @@ struct link_tx {
 	uint64_t srtt_ns, rttvar_ns, rto_ns;
 	uint64_t rtt_ns, rtt_min_ns; /* the last, the least */
 	uint64_t rto_start_ns;
+	uint32_t rto_order;   /* order at the last timeout */
+	uint32_t cwnd_before; /* it, 0: already judged */
+	uint32_t probes;      /* frames that a timeout may send beyond cwnd */
 	uint32_t backoff;
 	uint64_t rate; /* bytes per second, 0 unlimited */
 	uint64_t rate_next_ns;

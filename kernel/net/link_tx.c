@@ -167,7 +167,7 @@ static bool tx_may_send(struct link *l)
 	struct link_tx *tx = &l->tx;
 	uint64_t now = time_ns();
 
-	if (tx->pipe >= tx->cwnd)
+	if (tx->pipe >= tx->cwnd && !tx->probes)
 		return false;
 	if (tx->rate && tx->rate_next_ns > now) {
 		tx->retry_ns = MIN(tx->retry_ns, tx->rate_next_ns);
@@ -193,9 +193,11 @@ void link_tx_pump(struct link *l)
 			return;
 		s->lost = false;
 		tx->lost--;
+		tx->probes -= tx->probes > 0;
 		if (tx_transmit(l, seq))
 			return;
 	}
+	tx->probes = 0;
 	while (tx->next != tx->end && link_seq_diff(tx->next, tx->edge) < 0 && tx_may_send(l)) {
 		if (tx_transmit(l, tx->next++))
 			return;

@@ -85,6 +85,7 @@ static void take_off(unsigned to, const struct netbuf *nb)
 		at = MAX(at, busy_until[to] + wire.frame_ns);
 		busy_until[to] = at;
 	}
+	at = MAX(at, wire.stalled_ns);
 	if (chance(wire.reordered))
 		at += fake_random() % (5 * NS_PER_MS);
 	timer_init(&f->timer, flight_lands);

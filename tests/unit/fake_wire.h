@@ -14,8 +14,9 @@ struct fake_wire {
 	/* per cent */
 	unsigned loss, doubled, damaged, reordered;
 	uint64_t delay_ns;
-	uint64_t frame_ns; /* the receiver takes one frame in so long, 0: all */
-	bool cut[2];	   /* nothing that host 0, 1 sends arrives */
+	uint64_t frame_ns;   /* the receiver takes one frame in so long, 0: all */
+	uint64_t stalled_ns; /* nothing lands before: a receiver that stands still */
+	bool cut[2];	     /* nothing that host 0, 1 sends arrives */
 	unsigned frames[2];
 	uint64_t bytes[2];
 	uint64_t last_sent_ns[2];

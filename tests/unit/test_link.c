@@ -301,6 +301,45 @@ static void test_one_lost_frame_is_repaired_without_a_timeout(void **state)
 	assert_int_equal(end[1]->stats.duplicates, 0);
 }
 
+static void test_a_pause_of_the_peer_costs_little(void **state)
+{
+	uint64_t start = fake_time_ns;
+	static uint8_t buf[200000];
+
+	wire.frame_ns = 20 * NS_PER_US;
+	open_link();
+	transfer(3 << 20, 0, 60 * NS_PER_S);
+	link_tx_write(end[0], buf, sizeof(buf));
+	wire.stalled_ns = fake_time_ns + 900 * NS_PER_MS;
+	link_settle(end[0]);
+	run(2 * NS_PER_S);
+	assert_int_equal(link_recv_ready(end[1]), sizeof(buf) / 1476 * 1476);
+	assert_in_range(end[0]->stats.retransmits, 1, 12);
+	assert_true(end[0]->tx.cwnd >= LINK_CWND_FIRST);
+	assert_true(fake_time_ns - start < 10 * NS_PER_S);
+}
+
+static void test_everything_under_way_lost(void **state)
+{
+	uint64_t start;
+
+	wire.delay_ns = NS_PER_MS;
+	open_link();
+	transfer(300000, 0, NS_PER_S);
+	start = fake_time_ns;
+	wire.cut[0] = true;
+	assert_int_equal(link_tx_write(end[0], (const uint8_t[100000]){0}, 100000), 100000);
+	link_tx_push(end[0]);
+	link_settle(end[0]);
+	run(100 * NS_PER_MS);
+	wire.cut[0] = false;
+	while (link_recv_ready(end[1]) < 100000 && fake_time_ns - start < NS_PER_S)
+		run(NS_PER_MS);
+	/* one timeout, and then no further one is needed */
+	assert_true(fake_time_ns - start < LINK_RTO_MIN_NS * 3 / 2);
+	assert_int_equal(end[0]->stats.retransmits, 100000 / 1476 + 1);
+}
+
 static unsigned tries;
 static uint64_t try_ns[64];
 
@@ -489,6 +528,8 @@ int main(void)
 	    T(test_reader_that_stops_closes_the_window),
 	    T(test_rate_is_respected),
 	    T(test_one_lost_frame_is_repaired_without_a_timeout),
+	    T(test_a_pause_of_the_peer_costs_little),
+	    T(test_everything_under_way_lost),
 	    T(test_timeout_backs_off),
 	    T(test_idle_link_is_cheap_and_lives),
 	    T(test_silence_kills_both_ends),
