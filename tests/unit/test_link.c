@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tests/unit/fake_wire.h"
+#include "kernel/net/link_tx.h"
 
 #define COUNT 2048
 
