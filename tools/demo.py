@@ -80,6 +80,7 @@ def boot(story, lab):
     for _ in range(30):
         if "beta" in alpha.ok("peers"):
             break
+        time.sleep(1)
     return disk, alpha, beta
 
 

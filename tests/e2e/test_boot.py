@@ -55,7 +55,7 @@ def test_bare_guest_runs_and_stops(pair):
     host.ok("unpause tiny")
     host.follow("tiny", 2)
     host.ok("destroy tiny")
-    assert host.state("tiny") != "running"
+    assert host.state("tiny") == "off"
 
 
 def test_console_reaches_the_guest(pair):

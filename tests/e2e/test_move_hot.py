@@ -10,7 +10,7 @@ def test_dirty_tracking_method(pair, method):
     """Each way of finding written pages moves every page: compared at the end."""
     pair.run("tiny")
     _, result, _ = pair.move("tiny", pair.alpha, f"--dirty {method} --verify")
-    assert re.search(r"equal|same|verified", result.text), result.text
+    assert "every page compared: equal" in result.text, result.text
 
 
 def test_dry_run_moves_nothing(pair):
@@ -32,17 +32,18 @@ def test_move_under_load(pair):
     """Linux with its memory and disk workers, there and back, every page compared."""
     host = pair.linux()
     host, result, seen = pair.move("web", host, "--verify")
-    assert re.search(r"equal|same|verified", result.text), result.text
+    assert "every page compared: equal" in result.text, result.text
     assert seen.disk_ok > 0
     assert seen.longest_gap_ms < 5000
     host, _, again = pair.move("web", host)
     again.after(seen)
 
 
-def test_stages_are_shown(pair):
+def test_stages_are_named(pair):
     host = pair.run("busy")
     _, result, _ = pair.move("busy", host, "--max-downtime 5000")
+    text = result.text + pair.alpha.ok("log 80").text
     for words in ("pre-migration", "reservation", "pre-copy", "stop-and-copy", "commitment",
                   "activation"):
-        assert words in result.text, words
-    assert re.search(r"blackout.*\d+", result.text)
+        assert words in text, words
+    assert re.search(r"blackout predicted [\d.]+ ms, measured [\d.]+ ms", result.text)

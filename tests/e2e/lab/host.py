@@ -19,6 +19,7 @@ CMD_TIMEOUT = 60 * SCALE
 EMULATOR_TROUBLE = re.compile(r"VMFAIL|VMENTER FAIL|VMABORT|PANIC|triple fault", re.IGNORECASE)
 HOST_TROUBLE = re.compile(r"^.*(?:PANIC|panic:|ASSERT|stack smashing).*$", re.MULTILINE)
 
+STATE = re.compile(r"(\S+) +(off|running|paused|incoming|in doubt|crashed)\b")
 # Exactly "ok": a table's rows may begin with that word.
 _FINAL = r"^(ok|error: [^\n]*)\n"
 
@@ -147,13 +148,14 @@ class Host:
     def console(self, vm):
         return GuestConsole(self, vm)
 
+    def states(self):
+        """Name to state (off, running, paused, incoming, in doubt, crashed) of all VMs."""
+        rows = (STATE.match(line) for line in self.ok("list").lines)
+        return {row.group(1): row.group(2) for row in rows if row}
+
     def state(self, vm):
-        """The word that `list` shows for a VM, or None when it is not listed."""
-        for line in self.ok("list").lines:
-            words = line.split()
-            if words and words[0] == vm:
-                return next((w for w in words[1:] if w.isalpha() or "-" in w), "")
-        return None
+        """None when it is not listed."""
+        return self.states().get(vm)
 
     def follow(self, vm, ticks=3, timeout=120 * SCALE):
         """Attach, watch the guest's counters advance, detach; returns the Ticks."""
@@ -187,7 +189,7 @@ class GuestConsole:
     def __enter__(self):
         self.start = self.mark = self.host.serial.mark()
         self.host.begin(f"console {self.vm}")
-        self.host.serial.expect(r"^(attached to .*|error:.*)\n", CMD_TIMEOUT, self.mark)
+        self.host.serial.expect(r"^(attached to .*|error: .*)\n", CMD_TIMEOUT, self.mark)
         text = self.host.serial.text(self.mark)
         if re.search(r"^error:", text, re.MULTILINE):
             raise CommandFailed(f"{self.host.name}: {self.host.finish()}")

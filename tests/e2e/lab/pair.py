@@ -4,6 +4,8 @@
 Guests at alpha: web (Linux with disk 1.0), tiny and busy (bare, a few MiB),
 withdisk (bare, disk 2.0), big (bare, more memory than fits twice).
 """
+import time
+
 from . import guests
 from .host import BOOT_TIMEOUT, SCALE
 
@@ -33,10 +35,13 @@ class Pair:
             self.wait_peer(host, other.name)
         return self
 
-    def wait_peer(self, host, name, tries=30):
+    def wait_peer(self, host, name, tries=60):
+        """Until it was heard lately; HELLOs come once a second."""
         for _ in range(tries):
-            if name in host.ok("peers"):
+            rows = [line for line in host.ok("peers").lines if line.split()[:1] == [name]]
+            if rows and "gone" not in rows[0]:
                 return
+            time.sleep(0.5)
         raise AssertionError(f"{host.name} does not see {name}")
 
     def mend(self):
@@ -54,20 +59,22 @@ class Pair:
         for host in dead:
             host.wait_boot(BOOT_TIMEOUT)
         for host in self.hosts:
-            for vm in self.running(host):
-                if vm != "web":
-                    host.cmd(f"destroy {vm}")
+            self.tidy(host)
         for host, other in (self.hosts, self.hosts[::-1]):
             if dead:
                 self.wait_peer(host, other.name)
         return self
 
     @staticmethod
-    def running(host):
-        names = [line.split()[0] for line in host.ok("list").lines if len(line.split()) > 2]
-        return [n for n in names if n in
-                ("web", "tiny", "busy", "withdisk", "big", "hog") and
-                host.state(n) not in ("off", "shut", "defined", "stopped")]
+    def tidy(host):
+        home = {vm.name for vm in host.vms}
+        for vm, state in host.states().items():
+            if vm == "web" and state == "running":
+                continue
+            if state != "off":
+                host.cmd(f"destroy {vm}")
+            if vm not in home:  # it had moved here; its name is to be free
+                host.cmd(f"undefine {vm}")
 
     def run(self, vm, host=None):
         """Start a guest afresh (defining it again if it had moved away); its host."""
