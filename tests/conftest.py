@@ -19,7 +19,8 @@ sys.path[:0] = [os.path.join(ROOT, "tests", "e2e"), os.path.join(ROOT, "tools")]
 # What is quick and tells most comes first; unknown files stand before e2e.
 ORDER = ["gates/test_style", "gates/test_deps", "gates/test_build", "gates/test_unit",
          "gates/test_lab", "gates/test_guests", "gates/test_model", "gates/test_fuzz", "gates/", "",
-         "e2e/test_boot", "e2e/test_novmx", "e2e/test_guest", "e2e/test_disk", "e2e/test_move_", "e2e/"]
+         "e2e/test_aoe", "e2e/test_boot", "e2e/test_novmx", "e2e/test_guest", "e2e/test_disk",
+         "e2e/test_move_hot", "e2e/test_move_", "e2e/"]
 
 
 def _rank(item):
