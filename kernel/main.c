@@ -35,6 +35,7 @@
 #include "kernel/store/aoe.h"
 #include "kernel/task.h"
 #include "kernel/time.h"
+#include "vmm/commands_vm.h"
 #include "vmm/vm.h"
 
 #define PAGURUS_VERSION "0.1"
@@ -233,55 +234,10 @@ static void start_network(void)
 		log_error("net: out of memory, the network is not whole");
 }
 
-/* ---- virtual machines -------------------------------------------------------------------- */
-
-/* "vms/NAME/vm.conf" -> NAME. */
-static bool vm_conf_name(const char *path, char name[VM_NAME_LEN])
-{
-	const char *slash;
-
-	if (strncmp(path, "vms/", 4) != 0)
-		return false;
-	slash = strchr(path + 4, '/');
-	if (!slash || strcmp(slash, "/vm.conf") != 0 || slash - (path + 4) >= VM_NAME_LEN)
-		return false;
-	memcpy(name, path + 4, slash - (path + 4));
-	name[slash - (path + 4)] = 0;
-	return true;
-}
-
-static void define_vm(const char *name, const struct file *f)
-{
-	struct vm_config cfg;
-	struct config_error err;
-	struct vm *vm;
-
-	if (vm_config_parse(name, (const char *)f->data, f->size, &cfg, &err) != 0) {
-		log_error("vm %s: vm.conf line %u: %s", name, err.line, err.text);
-		return;
-	}
-	if (vm_define(&cfg, &vm) != 0) {
-		log_error("vm %s: cannot be defined: out of memory, or defined twice", name);
-		return;
-	}
-	log_info("vm %s: defined, %lu MiB", name, cfg.memory / MiB);
-	if (cfg.autostart && vm_start(vm) != 0)
-		log_error("vm %s: autostart failed", name);
-}
-
-static void define_all_vms(void)
-{
-	char name[VM_NAME_LEN];
-	const struct file *f;
-
-	for (unsigned i = 0; (f = files_at(i)); i++)
-		if (vm_conf_name(f->path, name))
-			define_vm(name, f);
-}
-
 static void start_console(void)
 {
-	static const struct command_group *const groups[] = {&commands_host_group, NULL};
+	static const struct command_group *const groups[] = {&commands_vm_group,
+							     &commands_host_group, NULL};
 	static struct host_facts facts;
 
 	facts = (struct host_facts){PAGURUS_VERSION, &config, virt, &uplink_switch, cpu_count};
@@ -304,8 +260,8 @@ static void main_task(void *arg)
 	if (vm_service_start() != 0)
 		log_error("vm: out of memory, guests cannot power themselves off");
 	log_info("host: %s is up", config.name);
+	vm_define_all();
 	start_console();
-	define_all_vms();
 }
 
 static void early_init(const struct handoff *ho)
