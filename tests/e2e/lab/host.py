@@ -193,6 +193,8 @@ class GuestConsole:
         text = self.host.serial.text(self.mark)
         if re.search(r"^error:", text, re.MULTILINE):
             raise CommandFailed(f"{self.host.name}: {self.host.finish()}")
+        # First comes what the guest had printed before.
+        self.live = self.host.serial.settle()
         return self
 
     def __exit__(self, kind, value, trace):
@@ -227,8 +229,14 @@ class GuestConsole:
 
     def follow(self, ticks=3, timeout=120 * SCALE):
         """Until that many further tick lines were seen; they must be sound."""
-        since = self.host.serial.mark()
-        self.host.serial.expect(rf"(?:^work: tick .*\n[^$]*?){{{ticks}}}", timeout, since)
-        seen = Ticks(self.host.serial.text(since))
+        serial = self.host.serial
+        since = max(self.live, self.mark)
+        end = time.monotonic() + timeout
+        while len(Ticks(serial.text(since)).rows) < ticks:
+            left = end - time.monotonic()
+            row = serial.mark()
+            serial.expect(r"^work: (tick .* corrupt \d+|CORRUPT.*)\n", max(left, 0.1), row)
+        seen = Ticks(serial.text(since))
         seen.check()
+        self.mark = serial.mark()
         return seen

@@ -119,5 +119,17 @@ class Serial:
                 raise SerialTimeout(f"{self.name}: no '{pattern}' within {timeout:.0f} s; "
                                     f"last output:\n{self.last_lines(since)}")
 
+    def settle(self, quiet=0.4, limit=5):
+        """Wait until nothing has come for a while; the position then."""
+        end = time.monotonic() + limit
+        size = self.mark()
+        while time.monotonic() < end:
+            time.sleep(quiet)
+            now = self.mark()
+            if now == size:
+                break
+            size = now
+        return size
+
     def last_lines(self, since=0, lines=25):
         return "\n".join("    | " + line for line in self.text(since).split("\n")[-lines:])
