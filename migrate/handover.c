@@ -145,6 +145,7 @@ static int offer_one(struct handover *h, unsigned i)
 	memcpy(h->old_macs[i], aoe_mac(d->aoe), ETH_ALEN);
 	memcpy(both[0], h->old_macs[i], ETH_ALEN);
 	memcpy(both[1], h->new_macs[i], ETH_ALEN);
+	h->offered |= 1u << i;
 	return aoe_reserve_set(d->aoe, both, 2, try_deadline());
 }
 
@@ -185,6 +186,14 @@ static void command(struct vm_disk *d, const uint8_t mac[ETH_ALEN], bool force)
 		log_debug("migrate: disk %.7s: reservation: %s", d->cfg.name, err_text(err));
 }
 
+void handover_withdraw(struct handover *h)
+{
+	for (unsigned i = 0; i < h->vm->disk_count; i++)
+		if (h->offered & (1u << i))
+			command(&h->vm->disks[i], h->old_macs[i], false);
+	h->offered = 0;
+}
+
 int handover_reclaim(struct handover *h, enum handover_look *out)
 {
 	struct vm_disk *d = handover_disk(h->vm);
@@ -212,8 +221,10 @@ static void settle(struct handover *h, uint8_t macs[][ETH_ALEN], bool forced)
 
 		if (!d->aoe)
 			continue;
-		aoe_set_mac(d->aoe, macs[i]);
+		if (memcmp(aoe_mac(d->aoe), macs[i], ETH_ALEN))
+			aoe_set_mac(d->aoe, macs[i]);
 		memcpy(d->owner_mac, macs[i], ETH_ALEN);
+		d->owned = true;
 		if (forced || !d->deciding)
 			command(d, macs[i], true);
 	}

@@ -53,6 +53,7 @@ struct handover {
 	struct vm *vm;
 	uint8_t token[HANDOVER_TOKEN_LEN];
 	uint64_t token_ns;			   /* when it was set */
+	uint32_t offered;			   /* bit per disk whose list may be {a1,b2} */
 	uint8_t old_macs[VM_MAX_DISKS][ETH_ALEN];  /* source's period: a1 */
 	uint8_t new_macs[VM_MAX_DISKS][ETH_ALEN];  /* target's: b2 */
 	uint8_t back_macs[VM_MAX_DISKS][ETH_ALEN]; /* source's if it takes the VM back: a3 */
@@ -78,6 +79,8 @@ bool handover_token_is_ours(const void *text, size_t len);
  * deciding disk really says so. 0 or an error; then the VM is still ours. Blocks.
  */
 int must_check handover_offer(struct handover *h);
+/* COMMIT was not sent after all: the list is {a1} again, as far as the storage answers. Blocks. */
+void handover_withdraw(struct handover *h);
 /* One attempt, then a look; the look decides, not the command's answer. Blocks. */
 int must_check handover_reclaim(struct handover *h, enum handover_look *out); /* source */
 int must_check handover_take(struct handover *h, enum handover_look *out);    /* target */

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The face of migrate/ to the console and to start-up. */
+#include "migrate/migrate.h"
+
+#include "kernel/entropy.h"
+#include "kernel/lib/string.h"
+#include "kernel/log.h"
+#include "migrate/move.h"
+
+void migrate_init(const struct migrate_hooks *hooks)
+{
+	migrate_state()->hooks = hooks;
+	link_listen(receive_accept, NULL);
+}
+
+int migrate_start(struct vm *vm, const struct peer *to, const struct migrate_options *opt,
+		  uint32_t *id)
+{
+	struct move *m;
+
+	if (vm->move_under_way || move_any_active())
+		return -E_BUSY;
+	if (vm->state != VM_RUNNING && vm->state != VM_PAUSED)
+		return -E_STATE;
+	m = move_create(MOVE_SOURCE);
+	if (!m)
+		return -E_NOMEM;
+	m->vm = vm;
+	m->peer = *to;
+	m->opt = *opt;
+	if (!m->opt.max_downtime_ns)
+		m->opt.max_downtime_ns = MIGRATE_DEFAULT_DOWNTIME_NS;
+	m->p.dry_run = opt->dry_run;
+	entropy_fill(m->uuid, sizeof(m->uuid));
+	str_copy(m->p.vm, vm->cfg.name, sizeof(m->p.vm));
+	str_copy(m->p.peer, to->name, sizeof(m->p.peer));
+	vm->move = m;
+	vm->move_under_way = true;
+	if (!task_create("move", send_task, m)) {
+		move_end(m, -E_NOMEM);
+		return -E_NOMEM;
+	}
+	*id = m->id;
+	return 0;
+}
+
+int migrate_cancel(struct vm *vm)
+{
+	struct move *m = move_of_vm(vm);
+
+	if (!m)
+		return -E_NOENT;
+	if (m->too_late)
+		return -E_STATE;
+	m->stop = true;
+	waitq_wake_all(&m->wake);
+	return 0;
+}
+
+int migrate_decide(struct vm *vm, bool keep)
+{
+	struct move *m = move_of_vm(vm);
+
+	if (!m || vm->state != VM_IN_DOUBT)
+		return -E_STATE;
+	log_warn("migrate: %s: the operator decides: %s", vm->cfg.name, keep ? "keep" : "give up");
+	m->decided = keep ? DECIDED_KEEP : DECIDED_DROP;
+	waitq_wake_all(&m->wake);
+	return 0;
+}
+
+static struct move *find(uint32_t id)
+{
+	struct migrate_state *st = migrate_state();
+
+	for (unsigned i = 0; i < MOVES_KEPT; i++)
+		if (st->moves[i] && st->moves[i]->id == id)
+			return st->moves[i];
+	return NULL;
+}
+
+const struct move_progress *migrate_progress(uint32_t id)
+{
+	struct move *m = find(id);
+
+	if (m && !m->ended)
+		move_update_bytes(m);
+	return m ? &m->p : NULL;
+}
+
+const struct check_list *migrate_checks(uint32_t id)
+{
+	struct move *m = find(id);
+
+	return m ? m->checks : NULL;
+}
+
+uint32_t migrate_id_at(unsigned index)
+{
+	struct migrate_state *st = migrate_state();
+
+	for (unsigned i = 0; i < MOVES_KEPT; i++)
+		if (st->moves[i] && !index--)
+			return st->moves[i]->id;
+	return 0;
+}

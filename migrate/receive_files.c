@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Boot files that this host lacks, so that the guest can reboot here. Only a file
+ * that the offer named and that we said we lack is taken, and only whole.
+ */
+#include "kernel/files.h"
+#include "kernel/lib/crc32c.h"
+#include "kernel/lib/format.h"
+#include "kernel/lib/string.h"
+#include "migrate/move.h"
+
+/* Index in the offer, or -E_NOENT. */
+static int find_offered(const struct move *m, const struct stream_file *sf)
+{
+	for (unsigned i = 0; i < m->offer->file_count; i++)
+		if ((m->facts->files_missing & (1u << i)) &&
+		    !memcmp(&m->offer->files[i], sf, sizeof(*sf)))
+			return (int)i;
+	return -E_NOENT;
+}
+
+/* The VM boots from `now` here. */
+static void rename_in_config(struct move *m, const char *was, const char *now)
+{
+	struct vm_config *cfg = &m->offer->cfg;
+
+	if (!strcmp(cfg->kernel, was))
+		str_copy(cfg->kernel, now, sizeof(cfg->kernel));
+	if (!strcmp(cfg->initrd, was))
+		str_copy(cfg->initrd, now, sizeof(cfg->initrd));
+}
+
+int received_file_begin(struct move *m, struct received_file *f, const struct stream_record *r)
+{
+	struct stream_file sf;
+	int i, err;
+
+	memcpy(&sf, r->payload, sizeof(sf));
+	i = find_offered(m, &sf);
+	if (i < 0 || f->data)
+		return stream_fail(&m->st, -E_PROTO, "a boot file came that nobody asked for");
+	memset(f, 0, sizeof(*f));
+	str_copy(f->path, sf.path, sizeof(f->path));
+	err = files_create(f->path, sf.size, &f->data);
+	if (err == -E_EXIST) { /* another content under that name */
+		ksnprintf(f->path, sizeof(f->path), "moved/%08x/%.40s", sf.crc, m->p.vm);
+		err = files_create(f->path, sf.size, &f->data);
+	}
+	if (err) {
+		f->data = NULL;
+		return move_fail(m, err, "making room for a boot file");
+	}
+	f->size = sf.size;
+	f->crc = sf.crc;
+	rename_in_config(m, sf.path, f->path);
+	m->facts->files_missing &= ~(1u << i);
+	return 0;
+}
+
+/* The last piece commits the file and leaves f->data NULL. */
+int received_file_data(struct move *m, struct received_file *f, const struct stream_record *r)
+{
+	if (!f->data || r->length > f->size - f->at)
+		return stream_fail(&m->st, -E_PROTO, "more of a boot file came than it has");
+	memcpy(f->data + f->at, r->payload, r->length);
+	f->at += r->length;
+	if (f->at < f->size)
+		return 0;
+	if (crc32c(0, f->data, f->size) != f->crc) {
+		received_file_discard(f);
+		return stream_fail(&m->st, -E_CHECKSUM, "boot file %s arrived with another content",
+				   f->path);
+	}
+	files_commit(f->path);
+	f->data = NULL;
+	return 0;
+}
+
+void received_file_discard(struct received_file *f)
+{
+	if (f->data)
+		files_discard(f->path);
+	f->data = NULL;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Stage 3, its order: pause, last pages, state, perhaps digests, READY. Nothing in
+ * here grows with the guest's memory but a scan of its dirty bits (and --verify).
+ */
+#include "kernel/lib/string.h"
+#include "kernel/log.h"
+#include "kernel/time.h"
+#include "migrate/move.h"
+
+static int pause_guest(struct move *m)
+{
+	int err;
+
+	m->was_running = m->vm->state == VM_RUNNING;
+	m->paused_ns = time_ns();
+	if (!m->was_running)
+		return 0;
+	err = vm_pause(m->vm);
+	if (err)
+		return move_fail(m, err, "pausing the guest");
+	return send_look_up(m); /* it may have crashed or switched itself off on the last metre */
+}
+
+static int expect_verified(struct move *m)
+{
+	struct stream_verified v;
+	struct stream_record r;
+	int err;
+
+	err = stream_expect(&m->st, STREAM_VERIFIED, &r, time_ns() + MOVE_ANSWER_NS);
+	if (err)
+		return err;
+	memcpy(&v, r.payload, sizeof(v));
+	if (v.differing)
+		return stream_fail(
+		    &m->st, -E_MISMATCH, "%llu pages differ, the first is gfn 0x%llx",
+		    (unsigned long long)v.differing, (unsigned long long)v.first_gfn);
+	m->p.verified = true;
+	return 0;
+}
+
+int send_stop_and_copy(struct move *m)
+{
+	struct stream_record r;
+	int err;
+
+	move_set_stage(m, STAGE_STOP_AND_COPY);
+	err = pause_guest(m);
+	if (err)
+		return err;
+	err = stream_send(&m->st, STREAM_STOP, NULL, 0);
+	if (err)
+		return err;
+	err = send_round(m, dirty_log_harvest(m->vm, m->bits));
+	if (err)
+		return err;
+	if (m->opt.verify) {
+		err = send_digests(m);
+		if (err)
+			return err;
+	}
+	err = send_state(m);
+	if (err)
+		return err;
+	if (m->opt.verify) {
+		err = expect_verified(m);
+		if (err)
+			return err;
+	}
+	return stream_expect(&m->st, STREAM_READY, &r, time_ns() + MOVE_ANSWER_NS);
+}
