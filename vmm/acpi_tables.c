@@ -148,7 +148,7 @@ static uint64_t build_fadt(struct builder *b, uint64_t facs, uint64_t dsdt)
 	    4);
 	put_gas(t + 116, GUEST_RESET_PORT, 8);
 	t[128] = RESET_VALUE;
-	put(t + 132, facs, 8);
+	/* 132: X_FIRMWARE_CTRL 0, or the FACS would be listed twice */
 	put(t + 140, dsdt, 8);
 	put_gas(t + 148, GUEST_PM1_EVT, 32);
 	put_gas(t + 172, GUEST_PM1_CNT, 16);
