@@ -122,7 +122,7 @@ $(B)/gen/dsdt_aml.h: vmm/dsdt.asl
 	{ echo 'static const uint8_t acpi_dsdt_aml[] = {'; \
 	  od -An -v -tx1 $(@D)/dsdt.aml | sed 's/ \(..\)/0x\1,/g'; echo '};'; } >$@
 $(B)/obj/vmm/acpi_tables.c.o $(B)/unit/test_acpi_tables: $(B)/gen/dsdt_aml.h
-$(B)/obj/vmm/acpi_tables.c.o: KERNEL_CFLAGS += -I$(B)/gen
+$(B)/obj/vmm/acpi_tables.c.o: KERNEL_CFLAGS += -I$(B)/gen -ffile-prefix-map=$(B)/gen=gen
 $(B)/unit/test_acpi_tables: UNIT_CFLAGS += -I$(B)/gen
 
 # ---- unit tests: tests/unit/test_NAME.c and the sources it links ------------
@@ -147,7 +147,7 @@ UNIT_vblk = $(UNIT_vpci) vmm/dev/virtqueue.c vmm/dev/virtio_pci.c vmm/dev/virtio
 UNIT_vpm = vmm/dev/vpm.c $(FAKE_VM) tests/unit/fake_guest.c
 # lib, console, host (H)
 UNITS += string strutil crc32c format host_config entropy files log console_line \
-         console move_options
+         console move_options commands_vm
 UNIT_string  :=
 UNIT_strutil := kernel/lib/strutil.c
 UNIT_crc32c  := kernel/lib/crc32c.c
@@ -160,6 +160,8 @@ UNIT_console_line := kernel/console_line.c kernel/console_complete.c kernel/lib/
 UNIT_console := kernel/console.c kernel/console_help.c kernel/console_out.c \
                 kernel/console_table.c kernel/console_line.c kernel/console_complete.c \
                 kernel/lib/err.c kernel/lib/format.c kernel/lib/strutil.c tests/unit/fake_kernel.c
+UNIT_commands_vm = $(UNIT_console) vmm/commands_vm.c vmm/commands_vm_show.c \
+                   vmm/commands_vm_define.c vmm/commands_vm_console.c
 UNIT_move_options := migrate/move_options.c kernel/lib/format.c kernel/lib/strutil.c
 UNIT_log     := kernel/log.c kernel/lib/format.c kernel/lib/strutil.c
 
@@ -223,7 +225,7 @@ $(B)/obj/%.S.o: %.S
 define UNIT_RULE
 $(B)/unit/test_$(1): tests/unit/test_$(1).c $$(UNIT_$(1)) $$(wildcard tests/unit/*.h)
 	@mkdir -p $$(@D)
-	$(CC) $$(UNIT_CFLAGS) -MMD -MP -MF $$@.d -o $$@ $$(filter %.c,$$^) -lcmocka
+	$(CC) $$(UNIT_CFLAGS) -MMD -MP -MF $$@.d -o $$@ $$(sort $$< $$(UNIT_$(1))) -lcmocka
 endef
 $(foreach u,$(UNITS),$(eval $(call UNIT_RULE,$(u))))
 

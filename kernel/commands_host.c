@@ -7,6 +7,7 @@
 
 #include "arch/x86/io.h"
 #include "arch/x86/virt.h"
+#include "boot/handoff.h"
 #include "kernel/commands_host_inner.h"
 #include "kernel/drivers/serial.h"
 #include "kernel/lib/format.h"
@@ -16,6 +17,7 @@
 #include "kernel/time.h"
 
 #define LOG_DEFAULT_LINES 40
+#define BUSY_SPAN_NS	  (500 * NS_PER_MS)
 
 const struct host_facts *host_facts;
 
@@ -108,23 +110,44 @@ static void print_abilities(struct console *con, const struct virt_caps *v)
 	table_end(con);
 }
 
+/* Blocks for the time that it measures. 0, or -E_CANCELLED. */
+static int print_busy(struct console *con)
+{
+	static uint64_t idle[HANDOFF_MAX_CPUS];
+	unsigned count = MIN(host_facts->cpu_count, (unsigned)HANDOFF_MAX_CPUS);
+	uint64_t start = time_ns(), span;
+	int err;
+
+	for (unsigned i = 0; i < count; i++)
+		idle[i] = sched_idle_ns(i);
+	err = console_wait(con, start + BUSY_SPAN_NS);
+	if (err)
+		return err;
+	span = MAX(time_ns() - start, 1000ull);
+	table_begin(con, ">CPU|>BUSY");
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t idled = MIN(sched_idle_ns(i) - idle[i], span);
+
+		table_row(con);
+		table_cell(con, "%u", i);
+		table_cell(con, "%lu %%", (unsigned long)((span - idled) * 100 / span));
+	}
+	table_end(con);
+	return 0;
+}
+
 static int run_cpu(struct console *con, int argc, char **argv)
 {
 	const struct virt_caps *v = host_facts->virt;
-	uint64_t now = time_ns();
 	char model[49];
+	int err;
 
 	console_printf(con, "%s, TSC %lu.%03lu MHz\n", cpu_model(model),
 		       (unsigned long)(time_tsc_khz() / 1000),
 		       (unsigned long)(time_tsc_khz() % 1000));
-	table_begin(con, ">CPU|>BUSY SINCE BOOT");
-	for (unsigned i = 0; i < host_facts->cpu_count; i++) {
-		uint64_t idle = MIN(sched_idle_ns(i), now);
-
-		table_cell(con, "%u", i);
-		table_cell(con, "%lu %%", (unsigned long)((now - idle) / (now / 100 + 1)));
-	}
-	table_end(con);
+	err = print_busy(con);
+	if (err)
+		return err;
 	if (v->usable)
 		print_abilities(con, v);
 	else

@@ -177,6 +177,10 @@ int commands_run_top(struct console *con, int argc, char **argv)
 		uint64_t start = time_ticks(), elapsed;
 		unsigned count = top_snapshot(rows);
 
+		if (!count) {
+			console_printf(con, "no VM runs\n");
+			return 0;
+		}
 		if (console_wait(con, time_ns() + NS_PER_S))
 			return 0; /* Ctrl-C is how top ends */
 		elapsed = time_ticks() - start;

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The VM commands over fake VMs: which state allows what, and the words of each refusal. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/fake_kernel.h"
+#include "arch/x86/virt.h"
+#include "kernel/files.h"
+#include "vmm/commands_vm.h"
+#include "vmm/dev/vuart.h"
+
+/* ---- a fake vmm ------------------------------------------------------------------- */
+
+static struct vm web, db;
+static struct vm *vms[3];
+static struct vuart uart;
+static char typed[256], did[64];
+static int next_err;
+static bool flood;
+static void (*uart_sink)(void *ctx, const char *data, size_t len);
+static struct file conf = {.path = "vms/db/vm.conf", .data = (const uint8_t *)"x", .size = 1};
+
+struct vm *vm_at(unsigned index)
+{
+	return index < 2 ? vms[index] : NULL;
+}
+
+struct vm *vm_find(const char *name)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		if (vms[i] && strcmp(vms[i]->cfg.name, name) == 0)
+			return vms[i];
+	}
+	return NULL;
+}
+
+const char *vm_state_name(enum vm_state s)
+{
+	static const char *const names[] = {"off",	"running",  "paused",
+					    "incoming", "in doubt", "crashed"};
+
+	return names[s];
+}
+
+const char *vcpu_exit_name(enum vcpu_exit_kind k)
+{
+	return "exit";
+}
+
+#define FAKE(call)                                                                                 \
+	int call(struct vm *vm)                                                                    \
+	{                                                                                          \
+		snprintf(did, sizeof(did), #call " %s", vm->cfg.name);                             \
+		return next_err;                                                                   \
+	}
+FAKE(vm_start)
+FAKE(vm_undefine)
+FAKE(vm_shutdown)
+FAKE(vm_pause)
+FAKE(vm_resume)
+
+void vm_destroy(struct vm *vm)
+{
+	snprintf(did, sizeof(did), "vm_destroy %s", vm->cfg.name);
+}
+
+int vm_define(const struct vm_config *cfg, struct vm **out)
+{
+	if (vm_find(cfg->name))
+		return -E_EXIST;
+	db.cfg = *cfg;
+	*out = vms[1] = &db;
+	return next_err;
+}
+
+int vm_config_parse(const char *name, const char *text, size_t len, struct vm_config *out,
+		    struct config_error *err)
+{
+	snprintf(out->name, sizeof(out->name), "%s", name);
+	if (next_err) {
+		err->line = 3;
+		strcpy(err->text, "memory: expected a size");
+	}
+	return next_err;
+}
+
+const struct file *files_find(const char *path)
+{
+	return strcmp(path, conf.path) == 0 ? &conf : NULL;
+}
+
+const struct file *files_at(unsigned index)
+{
+	return index ? NULL : &conf;
+}
+
+void vuart_set_sink(struct vuart *u, void (*fn)(void *ctx, const char *data, size_t len), void *ctx)
+{
+	uart_sink = u->sink = fn;
+	u->sink_ctx = ctx;
+}
+
+size_t vuart_input(struct vuart *u, const char *data, size_t len)
+{
+	strncat(typed, data, len);
+	/* The guest echoes, loudly. Half way the line may find room again. */
+	u->sink(u->sink_ctx, "<", 1);
+	if (*data == 'r')
+		room = SIZE_MAX;
+	u->sink(u->sink_ctx, data, len);
+	u->sink(u->sink_ctx, ">", 1);
+	for (unsigned i = 0; flood && i < 20000; i++)
+		u->sink(u->sink_ctx, ".", 1);
+	if (*data == '!') /* the guest powers off, or moves away */
+		vms[0] = NULL;
+	return len;
+}
+
+size_t vuart_history(const struct vuart *u, char *buf, size_t room)
+{
+	memcpy(buf, "login: ", 7);
+	return 7;
+}
+
+void task_sleep_until(uint64_t deadline_ns)
+{
+	fake_time_ns = deadline_ns;
+}
+
+const char *log_level_name(enum log_level level)
+{
+	return "";
+}
+
+/* ---- the terminal ------------------------------------------------------------------- */
+
+static char out[65536];
+static const char *input = "";
+static size_t room = SIZE_MAX;
+
+static void term_write(void *ctx, const char *text, size_t n)
+{
+	strncat(out, text, n);
+}
+
+static size_t term_room(void *ctx)
+{
+	return room;
+}
+
+static int term_read(void *ctx, uint64_t deadline_ns)
+{
+	if (*input)
+		return (uint8_t)*input++;
+	if (!deadline_ns)
+		return -E_AGAIN;
+	fake_time_ns = deadline_ns;
+	return -E_TIMEDOUT;
+}
+
+static const struct console_io io = {term_write, term_room, term_read, NULL};
+static struct console con;
+
+static int setup(void **state)
+{
+	fake_kernel_reset();
+	memset(&web, 0, sizeof(web));
+	memset(&uart, 0, sizeof(uart));
+	strcpy(web.cfg.name, "web");
+	web.cfg.memory = 64 * MiB;
+	web.cfg.vcpus = 1;
+	vms[0] = &web;
+	vms[1] = NULL;
+	next_err = 0;
+	typed[0] = '\0';
+	input = "";
+	room = SIZE_MAX;
+	commands_vm_set_decide(NULL);
+	console_init(&con, &io, "alpha> ", 0x1d);
+	console_add_group(&con, &commands_vm_group);
+	return 0;
+}
+
+/* Run a line; returns its error. did and out tell the rest. */
+static int run(const char *line)
+{
+	char copy[CONSOLE_LINE_MAX];
+
+	out[0] = did[0] = '\0';
+	strcpy(copy, line);
+	return console_execute(&con, copy);
+}
+
+#define EXPECT_DONE(line, what)                                                                    \
+	do {                                                                                       \
+		assert_int_equal(run(line), 0);                                                    \
+		assert_string_equal(did, what);                                                    \
+		assert_non_null(strstr(out, "ok\r\n"));                                            \
+	} while (0)
+#define EXPECT_REFUSED(line, error, words)                                                         \
+	do {                                                                                       \
+		assert_int_equal(run(line), error);                                                \
+		assert_string_equal(did, "");                                                      \
+		if (!strstr(out, words))                                                           \
+			fail_msg("'%s' says '%s'", line, out);                                     \
+	} while (0)
+
+static void test_states(void **state)
+{
+	static const struct {
+		const char *line, *call;
+		unsigned states; /* in which it is allowed */
+	} rows[] = {
+	    {"start web", "vm_start web", 1 << VM_OFF | 1 << VM_CRASHED},
+	    {"undefine web", "vm_undefine web", 1 << VM_OFF | 1 << VM_CRASHED},
+	    {"shutdown web", "vm_shutdown web", 1 << VM_RUNNING},
+	    {"pause web", "vm_pause web", 1 << VM_RUNNING},
+	    {"unpause web", "vm_resume web", 1 << VM_PAUSED},
+	    {"destroy web", "vm_destroy web", 1 << VM_RUNNING | 1 << VM_PAUSED | 1 << VM_CRASHED},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		for (unsigned s = VM_OFF; s <= VM_CRASHED; s++) {
+			web.state = (enum vm_state)s;
+			if (s == VM_IN_DOUBT)
+				continue; /* below */
+			if (rows[i].states >> s & 1)
+				EXPECT_DONE(rows[i].line, rows[i].call);
+			else
+				EXPECT_REFUSED(rows[i].line, -E_STATE, vm_state_name(web.state));
+		}
+		web.state = VM_RUNNING;
+		web.move_under_way = true;
+		EXPECT_REFUSED(rows[i].line, -E_BUSY, "'migrate-cancel web' stops it");
+		web.move_under_way = false;
+	}
+	EXPECT_REFUSED("start nobody", -E_NOENT, "vm 'nobody': not found; 'list' shows the VMs");
+	web.state = VM_OFF;
+	next_err = -E_NOMEM;
+	assert_int_equal(run("start web"), -E_NOMEM);
+	assert_non_null(strstr(out, "error: vm 'web': cannot start: out of memory"));
+}
+
+static int decided = -1;
+
+static int decide(struct vm *vm, bool keep)
+{
+	decided = keep;
+	return 0;
+}
+
+static void test_in_doubt(void **state)
+{
+	web.state = VM_IN_DOUBT;
+	commands_vm_set_decide(decide);
+	EXPECT_DONE("unpause web", "");
+	assert_int_equal(decided, 1);
+	EXPECT_DONE("destroy web", "");
+	assert_int_equal(decided, 0);
+	web.disk_count = 1;
+	web.disks[0].deciding = 1;
+	decided = -1;
+	EXPECT_REFUSED("unpause web", -E_STATE, "its storage decides");
+	EXPECT_REFUSED("destroy web", -E_STATE, "its storage decides");
+	EXPECT_REFUSED("destroy web --now", -E_INVAL, "--force");
+	assert_int_equal(decided, -1);
+	EXPECT_DONE("unpause web --force", "");
+	assert_int_equal(decided, 1);
+}
+
+static void test_list_and_info(void **state)
+{
+	web.state = VM_RUNNING;
+	assert_int_equal(run("list"), 0);
+	assert_non_null(strstr(out, "web   running      1  64 MiB      0  -\r\n"));
+	memset(web.cfg.cmdline, 'x', sizeof(web.cfg.cmdline) - 1);
+	assert_int_equal(run("info web"), 0);
+	assert_non_null(strstr(out, web.cfg.cmdline)); /* whole, though long */
+	vms[0] = NULL;
+	assert_int_equal(run("list"), 0);
+	assert_non_null(strstr(out, "no VMs"));
+}
+
+static void test_define(void **state)
+{
+	EXPECT_REFUSED("define nobody", -E_NOENT,
+		       "vm 'nobody': vms/nobody/vm.conf is not on the boot volume");
+	next_err = -E_INVAL;
+	EXPECT_REFUSED("define db", -E_INVAL, "vms/db/vm.conf line 3: memory: expected a size");
+	next_err = 0;
+	assert_int_equal(run("define db"), 0);
+	assert_ptr_equal(vms[1], &db);
+	EXPECT_REFUSED("define db", -E_EXIST, "exists already");
+	assert_int_equal(fake_alloc_live, 0);
+}
+
+static void test_console(void **state)
+{
+	EXPECT_REFUSED("console web", -E_STATE, "vm 'web' is off; 'start web' powers it on");
+	web.state = VM_RUNNING;
+	web.console = &uart;
+	input = "ab\x03\x1dlist";
+	assert_int_equal(run("console web"), 0);
+	assert_string_equal(out, "attached to web; Ctrl-] detaches\r\nlogin: <a><b><\x03>\r\n"
+				 "detached from web\r\nok\r\n");
+	assert_string_equal(typed, "ab\x03");
+	assert_null(uart.sink);
+	assert_int_equal(fake_alloc_live, 0);
+	assert_string_equal(input, "list"); /* for the host again */
+	/* Without room the sink queues, and this task brings it out in order. */
+	room = 0;
+	input = "xy\x1d";
+	assert_int_equal(run("console web"), 0);
+	assert_non_null(strstr(out, "login: <x><y>\r\ndetached"));
+	input = "r\x1d";
+	assert_int_equal(run("console web"), 0);
+	assert_non_null(strstr(out, "login: <r>\r\ndetached"));
+	input = "z!";
+	assert_int_equal(run("console web"), 0);
+	assert_non_null(strstr(out, "web is not here any more\r\nok\r\n"));
+	assert_int_equal(fake_alloc_live, 0);
+}
+
+/* A guest that writes faster than the line: the rest is counted and said, nothing blocks. */
+static void test_flood(void **state)
+{
+	web.state = VM_RUNNING;
+	web.console = &uart;
+	room = 0;
+	flood = true;
+	input = "x\x1d";
+	assert_int_equal(run("console web"), 0);
+	assert_non_null(strstr(out, "[3619 bytes left out: the guest writes faster"));
+	flood = false;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup(test_states, setup),
+	    cmocka_unit_test_setup(test_in_doubt, setup),
+	    cmocka_unit_test_setup(test_list_and_info, setup),
+	    cmocka_unit_test_setup(test_define, setup),
+	    cmocka_unit_test_setup(test_console, setup),
+	    cmocka_unit_test_setup(test_flood, setup),
+	};
+
+	return cmocka_run_group_tests_name("commands_vm", tests, NULL, NULL);
+}
