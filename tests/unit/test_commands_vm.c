@@ -22,6 +22,7 @@ static struct vuart uart;
 static char typed[256], did[64];
 static int next_err;
 static bool flood;
+static size_t room = SIZE_MAX; /* on the terminal */
 static void (*uart_sink)(void *ctx, const char *data, size_t len);
 static struct file conf = {.path = "vms/db/vm.conf", .data = (const uint8_t *)"x", .size = 1};
 
@@ -141,7 +142,6 @@ const char *log_level_name(enum log_level level)
 
 static char out[65536];
 static const char *input = "";
-static size_t room = SIZE_MAX;
 
 static void term_write(void *ctx, const char *text, size_t n)
 {
