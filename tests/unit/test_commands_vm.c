@@ -122,7 +122,7 @@ size_t vuart_input(struct vuart *u, const char *data, size_t len)
 	return len;
 }
 
-size_t vuart_history(const struct vuart *u, char *buf, size_t room)
+size_t vuart_history(const struct vuart *u, char *buf, size_t size)
 {
 	memcpy(buf, "login: ", 7);
 	return 7;
