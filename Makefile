@@ -60,7 +60,7 @@ SRC_dev     := vmm/dev/vpm.c vmm/dev/vpci.c vmm/dev/vpci_func.c vmm/dev/virtqueu
                vmm/dev/vpit.c vmm/dev/vpit_channel.c vmm/dev/vrtc.c vmm/dev/vrtc_time.c
 SRC_migrate :=
 SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/entropy.c kernel/files.c \
-               kernel/console_line.c kernel/console_complete.c kernel/console.c \
+               kernel/console_line.c kernel/console_edit.c kernel/console_complete.c kernel/console.c \
                kernel/console_help.c kernel/console_out.c kernel/console_table.c \
                kernel/console_serial.c kernel/commands_host.c kernel/commands_net.c
 SRC_vmm     += vmm/commands_vm.c vmm/commands_vm_show.c vmm/commands_vm_define.c \
@@ -155,10 +155,10 @@ UNIT_format  := kernel/lib/format.c kernel/lib/strutil.c
 UNIT_host_config := kernel/host_config.c kernel/lib/format.c kernel/lib/strutil.c
 UNIT_entropy := kernel/entropy.c
 UNIT_files   := kernel/files.c kernel/lib/crc32c.c kernel/lib/strutil.c
-UNIT_console_line := kernel/console_line.c kernel/console_complete.c kernel/lib/format.c \
+UNIT_console_line := kernel/console_line.c kernel/console_edit.c kernel/console_complete.c kernel/lib/format.c \
                      kernel/lib/strutil.c
 UNIT_console := kernel/console.c kernel/console_help.c kernel/console_out.c \
-                kernel/console_table.c kernel/console_line.c kernel/console_complete.c \
+                kernel/console_table.c kernel/console_line.c kernel/console_edit.c kernel/console_complete.c \
                 kernel/lib/err.c kernel/lib/format.c kernel/lib/strutil.c tests/unit/fake_kernel.c
 UNIT_commands_vm = $(UNIT_console) vmm/commands_vm.c vmm/commands_vm_show.c \
                    vmm/commands_vm_define.c vmm/commands_vm_console.c

@@ -3,7 +3,8 @@
  * Keys and editing. Typing and deleting at the end of the line, the usual case,
  * costs one to three characters of output; every other change redraws the line,
  * because a serial line is slow but not that slow. Bytes that mean nothing here
- * are ignored. Completion is in console_complete.c.
+ * are ignored. What changes the text is in console_edit.c, completion in
+ * console_complete.c.
  */
 #include "kernel/console_line.h"
 
@@ -22,14 +23,14 @@ void line_put(struct console_line *l, const char *text)
 }
 
 /* Columns that the text may take. */
-static size_t view_width(const struct console_line *l)
+size_t line_view_width(const struct console_line *l)
 {
 	return CONSOLE_COLUMNS - 1 - strlen(l->prompt);
 }
 
-static void draw(struct console_line *l)
+void line_draw(struct console_line *l)
 {
-	size_t width = view_width(l), end, back;
+	size_t width = line_view_width(l), end, back;
 
 	if (l->cursor < l->scroll)
 		l->scroll = l->cursor;
@@ -48,7 +49,7 @@ static void draw(struct console_line *l)
 
 void console_line_show(struct console_line *l)
 {
-	draw(l);
+	line_draw(l);
 	l->shown = true;
 }
 
@@ -77,124 +78,24 @@ void console_line_init(struct console_line *l, const struct console_line_ops *op
 	console_line_reset(l);
 }
 
-/* ---- changing the text ------------------------------------------------------ */
-
-void line_insert(struct console_line *l, const char *text, size_t n)
-{
-	bool at_end = l->cursor == l->len;
-
-	if (l->len + n >= CONSOLE_LINE_MAX) {
-		line_put(l, "\a");
-		return;
-	}
-	memmove(l->text + l->cursor + n, l->text + l->cursor, l->len - l->cursor + 1);
-	memcpy(l->text + l->cursor, text, n);
-	l->len += n;
-	l->cursor += n;
-	if (at_end && l->len <= view_width(l))
-		l->ops->write(l->ctx, text, n);
-	else
-		draw(l);
-}
-
-/* Remove text[from..to); the cursor ends at from. */
-static void cut(struct console_line *l, size_t from, size_t to)
-{
-	bool last_only = to == l->len && from + 1 == to && l->cursor == to && !l->scroll;
-
-	if (from == to)
-		return;
-	memmove(l->text + from, l->text + to, l->len - to + 1);
-	l->len -= to - from;
-	l->cursor = from;
-	if (last_only)
-		line_put(l, "\b \b");
-	else
-		draw(l);
-}
-
-static void move_to(struct console_line *l, size_t cursor)
-{
-	if (cursor == l->cursor)
-		return;
-	l->cursor = cursor;
-	draw(l);
-}
-
-static size_t word_start(const struct console_line *l)
-{
-	size_t at = l->cursor;
-
-	while (at && l->text[at - 1] == ' ')
-		at--;
-	while (at && l->text[at - 1] != ' ')
-		at--;
-	return at;
-}
-
-/* ---- history ----------------------------------------------------------------- */
-
-/* Remember the line as the newest; an equal older one goes. */
-static void history_add(struct console_line *l)
-{
-	unsigned i = 0;
-
-	if (!l->len)
-		return;
-	while (i < l->history_count && strcmp(l->history[i], l->text) != 0)
-		i++;
-	if (i == CONSOLE_HISTORY)
-		i = 0; /* full: the oldest goes */
-	if (i < l->history_count) {
-		memmove(l->history[i], l->history[i + 1],
-			(l->history_count - i - 1) * sizeof(l->history[0]));
-		l->history_count--;
-	}
-	str_copy(l->history[l->history_count++], l->text, CONSOLE_LINE_MAX);
-}
-
-static void history_go(struct console_line *l, unsigned at)
-{
-	const char *text = at == l->history_count ? l->unfinished : l->history[at];
-
-	if (l->history_at == l->history_count)
-		str_copy(l->unfinished, l->text, sizeof(l->unfinished));
-	str_copy(l->text, text, sizeof(l->text));
-	l->history_at = at;
-	l->len = l->cursor = strlen(l->text);
-	draw(l);
-}
-
-static void history_up(struct console_line *l)
-{
-	if (l->history_at)
-		history_go(l, l->history_at - 1);
-}
-
-static void history_down(struct console_line *l)
-{
-	if (l->history_at < l->history_count)
-		history_go(l, l->history_at + 1);
-}
-
 /* ---- keys --------------------------------------------------------------------- */
 
 static void key_left(struct console_line *l)
 {
 	if (l->cursor)
-		move_to(l, l->cursor - 1);
+		line_move_to(l, l->cursor - 1);
 }
 
 static void key_right(struct console_line *l)
 {
 	if (l->cursor < l->len)
-		move_to(l, l->cursor + 1);
+		line_move_to(l, l->cursor + 1);
 }
 
 static void key_delete(struct console_line *l)
 {
 	if (l->cursor < l->len)
-		cut(l, l->cursor, l->cursor + 1);
+		line_cut(l, l->cursor, l->cursor + 1);
 }
 
 enum key { KEY_NONE, KEY_UP, KEY_DOWN, KEY_RIGHT, KEY_LEFT, KEY_HOME, KEY_END, KEY_DELETE };
@@ -239,10 +140,10 @@ static void press(struct console_line *l, enum key key)
 {
 	switch (key) {
 	case KEY_UP:
-		history_up(l);
+		line_history_up(l);
 		break;
 	case KEY_DOWN:
-		history_down(l);
+		line_history_down(l);
 		break;
 	case KEY_RIGHT:
 		key_right(l);
@@ -251,10 +152,10 @@ static void press(struct console_line *l, enum key key)
 		key_left(l);
 		break;
 	case KEY_HOME:
-		move_to(l, 0);
+		line_move_to(l, 0);
 		break;
 	case KEY_END:
-		move_to(l, l->len);
+		line_move_to(l, l->len);
 		break;
 	case KEY_DELETE:
 		key_delete(l);
@@ -313,23 +214,23 @@ static void control_key(struct console_line *l, uint8_t byte)
 	case CTRL('H'):
 	case KEY_DEL:
 		if (l->cursor)
-			cut(l, l->cursor - 1, l->cursor);
+			line_cut(l, l->cursor - 1, l->cursor);
 		break;
 	case CTRL('I'):
 		line_complete(l);
 		break;
 	case CTRL('K'):
-		cut(l, l->cursor, l->len);
+		line_cut(l, l->cursor, l->len);
 		break;
 	case CTRL('L'):
 		line_put(l, "\x1b[H\x1b[2J");
-		draw(l);
+		line_draw(l);
 		break;
 	case CTRL('U'):
-		cut(l, 0, l->cursor);
+		line_cut(l, 0, l->cursor);
 		break;
 	case CTRL('W'):
-		cut(l, word_start(l), l->cursor);
+		line_cut(l, line_word_start(l), l->cursor);
 		break;
 	case KEY_ESC:
 		l->escape = ESC_START;
@@ -341,10 +242,10 @@ static void control_key(struct console_line *l, uint8_t byte)
 
 static enum console_line_event line_end(struct console_line *l)
 {
-	move_to(l, l->len);
+	line_move_to(l, l->len);
 	line_put(l, "\r\n");
 	l->shown = false;
-	history_add(l);
+	line_history_add(l);
 	return LINE_READY;
 }
 

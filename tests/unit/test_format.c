@@ -12,10 +12,10 @@
 #include "kernel/lib/format.h"
 
 #pragma GCC diagnostic ignored "-Wformat"
-#pragma GCC diagnostic ignored "-Wformat-truncation"
 #pragma GCC diagnostic ignored "-Wformat-zero-length"
 #ifndef __clang__
 #pragma GCC diagnostic ignored "-Wformat-overflow"
+#pragma GCC diagnostic ignored "-Wformat-truncation"
 #endif
 
 /* Equal text and length, whole and cut at every length (in malloc memory: ASan watches). */
