@@ -58,7 +58,10 @@ SRC_dev     := vmm/dev/vpm.c vmm/dev/vpci.c vmm/dev/vpci_func.c vmm/dev/virtqueu
                vmm/dev/vuart.c vmm/dev/vuart_regs.c vmm/dev/vlapic.c vmm/dev/vlapic_regs.c vmm/dev/vlapic_timer.c \
                vmm/dev/vlapic_ipi.c vmm/dev/vioapic.c vmm/dev/vpic.c vmm/dev/vpic_chip.c \
                vmm/dev/vpit.c vmm/dev/vpit_channel.c vmm/dev/vrtc.c vmm/dev/vrtc_time.c
-SRC_migrate :=
+SRC_migrate := $(addprefix migrate/,checks.c commit.c facts.c handover.c migrate.c move.c \
+                 progress.c query.c receive.c receive_files.c receive_ram.c receive_state.c \
+                 send.c send_round.c send_state.c send_stop.c state.c stop_policy.c stream.c \
+                 stream_link.c)
 SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/entropy.c kernel/files.c \
                kernel/console_line.c kernel/console_edit.c kernel/console_complete.c kernel/console.c \
                kernel/console_help.c kernel/console_out.c kernel/console_table.c \

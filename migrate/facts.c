@@ -17,7 +17,7 @@ static void offer_file(struct stream_offer *o, const char *path)
 	const struct file *f = path[0] ? files_find(path) : NULL;
 	struct stream_file *out = &o->files[o->file_count];
 
-	if (!f || o->file_count == STREAM_FILES_MAX)
+	if (!f || !f->size || o->file_count == STREAM_FILES_MAX)
 		return; /* the guest runs on without; it cannot reboot here either */
 	str_copy(out->path, path, sizeof(out->path));
 	out->size = f->size;

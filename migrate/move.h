@@ -119,6 +119,7 @@ int must_check received_state_clock(struct move *m, struct received_state *rs,
 /* Everything came and was checked? Then load it all. */
 int must_check received_state_load(struct move *m, struct received_state *rs,
 				   const struct stream_state_end *end);
+void received_files_rename(struct move *m);
 struct received_file {
 	char path[VM_PATH_LEN];
 	uint8_t *data;

@@ -11,7 +11,8 @@
 #include "kernel/time.h"
 #include "migrate/move.h"
 
-#define HELLO_NS (5 * NS_PER_S)
+#define HELLO_NS      (5 * NS_PER_S)
+#define YIELD_RECORDS 8 /* a fast link must not starve the other tasks */
 
 enum phase { PHASE_OFFER, PHASE_RESERVE, PHASE_PRE_COPY, PHASE_STOPPED, PHASES };
 
@@ -63,6 +64,9 @@ static int take_offer(struct receiver *rx, const struct stream_record *r)
 	facts_gather(m->offer, m->facts);
 	if (rx->busy)
 		m->facts->flags |= FACT_MOVE_BUSY;
+	for (unsigned i = 0; i < m->offer->file_count; i++)
+		if (m->offer->files[i].size == 0)
+			return stream_fail(&m->st, -E_INVAL, "an empty boot file is offered");
 	rx->phase = PHASE_RESERVE;
 	return stream_send(&m->st, STREAM_FACTS, m->facts, sizeof(*m->facts));
 }
@@ -81,20 +85,45 @@ static int take_file_data(struct receiver *rx, const struct stream_record *r)
 	return 0;
 }
 
-static int take_reserve(struct receiver *rx)
+static void note_difference(void *ctx, const char *what, uint64_t guest, uint64_t host)
 {
-	struct stream_reserved mine;
+	*(const char **)ctx = what;
+}
+
+/* The source judged by our facts; an attacker would not have. */
+static int check_cpuid(struct move *m)
+{
+	const struct cpuid_policy *guest = &m->offer->cpuid;
+	const char *bad = NULL;
+
+	if (guest->count > CPUID_MAX_ENTRIES)
+		return stream_fail(&m->st, -E_RANGE, "the CPUID policy has %u entries, at most %u",
+				   guest->count, CPUID_MAX_ENTRIES);
+	if (cpuid_policy_compare(guest, &m->facts->host, note_difference, &bad))
+		return stream_fail(&m->st, -E_MISMATCH, "this host's CPU cannot run the VM: %s",
+				   bad ? bad : "CPUID");
+	return 0;
+}
+
+static int build_vm(struct receiver *rx)
+{
 	struct move *m = rx->m;
 	int err;
 
-	if (rx->file.data)
-		return stream_fail(&m->st, -E_PROTO, "RESERVE came in the middle of a file");
+	if (rx->file.data || m->facts->files_missing)
+		return stream_fail(&m->st, -E_PROTO, "RESERVE came before every boot file had");
 	if (rx->busy)
 		return stream_fail(&m->st, -E_BUSY, "another move is under way here");
-	move_set_stage(m, STAGE_RESERVATION);
-	err = vm_create_incoming(&m->offer->cfg, &m->offer->cpuid, &m->vm);
+	err = check_cpuid(m);
 	if (err)
+		return err;
+	move_set_stage(m, STAGE_RESERVATION);
+	received_files_rename(m);
+	err = vm_create_incoming(&m->offer->cfg, &m->offer->cpuid, &m->vm);
+	if (err) {
+		m->vm = NULL;
 		return move_fail(m, err, "building the VM here");
+	}
 	m->vm->move = m;
 	m->vm->move_under_way = true;
 	m->ho.vm = m->vm;
@@ -102,6 +131,18 @@ static int take_reserve(struct receiver *rx)
 	err = received_state_create(m->vm, &rx->state);
 	if (err)
 		return move_fail(m, err, "making room for the VM's state");
+	return 0;
+}
+
+static int take_reserve(struct receiver *rx)
+{
+	struct stream_reserved mine;
+	struct move *m = rx->m;
+	int err;
+
+	err = build_vm(rx);
+	if (err)
+		return err;
 	memset(&mine, 0, sizeof(mine));
 	for (unsigned i = 0; i < m->vm->disk_count; i++) {
 		if (!m->vm->disks[i].aoe)
@@ -208,6 +249,7 @@ static int take(struct receiver *rx, const struct stream_record *r)
 static int receive_all(struct receiver *rx)
 {
 	struct move *m = rx->m;
+	unsigned records = 0;
 
 	while (rx->phase != PHASES) {
 		struct stream_record r;
@@ -226,6 +268,8 @@ static int receive_all(struct receiver *rx)
 		err = take(rx, &r);
 		if (err)
 			return err;
+		if (++records % YIELD_RECORDS == 0)
+			task_yield();
 	}
 	return 0;
 }
@@ -257,6 +301,8 @@ static void receive_failed(struct receiver *rx, int err)
 {
 	struct move *m = rx->m;
 
+	if (m->p.handover != HANDOVER_DISCARDED)
+		move_set_handover(m, HANDOVER_DISCARDED); /* whoever asks later hears NEVER */
 	if (!m->p.reason[0])
 		str_copy(m->p.reason, m->st.reason[0] ? m->st.reason : err_text(err),
 			 sizeof(m->p.reason));

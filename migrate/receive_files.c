@@ -30,6 +30,20 @@ static void rename_in_config(struct move *m, const char *was, const char *now)
 		str_copy(cfg->initrd, now, sizeof(cfg->initrd));
 }
 
+/* Files that this host has under other names. */
+void received_files_rename(struct move *m)
+{
+	for (unsigned i = 0; i < m->offer->file_count; i++) {
+		const struct stream_file *sf = &m->offer->files[i];
+		const struct file *f = files_find(sf->path);
+
+		if (!f || f->size != sf->size || f->crc != sf->crc)
+			f = files_find_content(sf->size, sf->crc);
+		if (f)
+			rename_in_config(m, sf->path, f->path);
+	}
+}
+
 int received_file_begin(struct move *m, struct received_file *f, const struct stream_record *r)
 {
 	struct stream_file sf;
@@ -52,7 +66,6 @@ int received_file_begin(struct move *m, struct received_file *f, const struct st
 	}
 	f->size = sf.size;
 	f->crc = sf.crc;
-	rename_in_config(m, sf.path, f->path);
 	m->facts->files_missing &= ~(1u << i);
 	return 0;
 }

@@ -7,6 +7,8 @@
 #include "kernel/lib/string.h"
 #include "migrate/move.h"
 
+#define YIELD_PAGES 1024 /* zero pages looked at without letting others run */
+
 static int not_ram(struct move *m, gfn_t gfn)
 {
 	return stream_fail(&m->st, -E_RANGE, "gfn 0x%llx is not in the guest's memory",
@@ -43,6 +45,8 @@ static int zero_run(struct move *m, const struct stream_run *run)
 		/* memory is zero at first: do not dirty the host's caches again */
 		if (!page_is_zero(page))
 			memset(page, 0, PAGE_SIZE);
+		if (i % YIELD_PAGES == YIELD_PAGES - 1)
+			task_yield();
 	}
 	m->p.zero_pages += run->count;
 	return 0;
