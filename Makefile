@@ -68,8 +68,7 @@ SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/entropy.c
                kernel/console_serial.c kernel/commands_host.c kernel/commands_net.c
 SRC_vmm     += vmm/commands_vm.c vmm/commands_vm_show.c vmm/commands_vm_define.c \
                vmm/commands_vm_console.c
-# migrate/commands_move.c joins when migrate.c links
-SRC_migrate += migrate/move_options.c
+SRC_migrate += migrate/commands_move.c migrate/move_options.c
 SRC_drivers += kernel/drivers/serial.c
 
 SRC := $(SRC_lib) $(SRC_arch) $(SRC_kernel) $(SRC_drivers) $(SRC_net) $(SRC_store) \
