@@ -35,6 +35,8 @@
 #include "kernel/store/aoe.h"
 #include "kernel/task.h"
 #include "kernel/time.h"
+#include "migrate/commands_move.h"
+#include "migrate/migrate.h"
 #include "vmm/commands_vm.h"
 #include "vmm/vm.h"
 
@@ -53,7 +55,7 @@ _Noreturn void __stack_chk_fail(void)
 	panic("stack protector: a stack buffer was overrun");
 }
 
-/* ---- before the console exists -------------------------------------------------- */
+/* ---- before the console exists ------------------------------------------------------ */
 
 static void arch_log(const char *fmt, ...)
 {
@@ -98,7 +100,7 @@ static void mix_identity(void)
 	entropy_mix(&now, sizeof(now));
 }
 
-/* ---- processors ----------------------------------------------------------------------- */
+/* ---- processors --------------------------------------------------------------------- */
 
 static void ap_run(void)
 {
@@ -153,7 +155,7 @@ static void start_virt(void)
 		 virt->page_1g ? "yes" : "no", virt->tsc_scaling ? "yes" : "no");
 }
 
-/* ---- network ---------------------------------------------------------------------------- */
+/* ---- network ------------------------------------------------------------------------ */
 
 #define NETBUF_COUNT 2048
 
@@ -199,7 +201,7 @@ static struct netdev *start_nic(void)
 	return NULL;
 }
 
-/* ---- start -------------------------------------------------------------------------------- */
+/* ---- start -------------------------------------------------------------------------- */
 
 static void refresh_self(struct peer *self)
 {
@@ -236,18 +238,21 @@ static void start_network(void)
 
 static void start_console(void)
 {
-	static const struct command_group *const groups[] = {&commands_vm_group,
-							     &commands_host_group, NULL};
+	static const struct command_group *const groups[] = {
+	    &commands_vm_group, &commands_move_group, &commands_host_group, NULL};
 	static struct host_facts facts;
 
 	facts = (struct host_facts){PAGURUS_VERSION, &config, virt, &uplink_switch, cpu_count};
 	commands_host_init(&facts);
+	commands_vm_set_decide(migrate_decide);
 	if (console_start(config.name, config.escape, groups) != 0)
 		log_error("console: out of memory");
 }
 
 static void main_task(void *arg)
 {
+	static const struct migrate_hooks
+	    hooks; /* guests have no network yet: nothing to announce */
 	struct mem_stats mem;
 	char size[2][16];
 
@@ -257,6 +262,7 @@ static void main_task(void *arg)
 	start_network();
 	if (ata_init() != 0)
 		log_error("ata: out of memory, local disks are not there");
+	migrate_init(&hooks);
 	if (vm_service_start() != 0)
 		log_error("vm: out of memory, guests cannot power themselves off");
 	log_info("host: %s is up", config.name);

@@ -10,7 +10,7 @@
 #include "migrate/move.h"
 #include "migrate/stop_policy.h"
 
-#define ROUND_TRIPS    6	       /* in stop-and-copy and commitment */
+#define ROUND_TRIPS    6	       /* in stop-and-copy and commitment; the wire is drained then */
 #define FIXED_NS       (5 * NS_PER_MS) /* pausing, resuming, announcing */
 #define VERIFY_PAGE_NS 2000	       /* digest of one page at both ends */
 #define DRAIN_NS       (30 * NS_PER_S)
@@ -195,7 +195,7 @@ static struct stop_decision decide(struct move *m, unsigned stalled)
 	};
 
 	link_get_stats(m->link, &ls);
-	in.fixed_ns = FIXED_NS + ROUND_TRIPS * ls.srtt_ns;
+	in.fixed_ns = FIXED_NS + ROUND_TRIPS * ls.rtt_min_ns;
 	if (m->p.rate)
 		in.fixed_ns += send_state_bytes(m->vm) * NS_PER_MS / (m->p.rate / 1000 + 1);
 	if (m->opt.verify) /* its time is asked for, so it is not held against the move */

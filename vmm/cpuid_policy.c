@@ -18,7 +18,9 @@
 #define APIC_BUS_HZ	25000000u /* as VLAPIC_BUS_HZ */
 #define XCR0_CARRIED	0xe7ul	  /* x87, SSE, AVX, AVX-512 */
 #define XCR0_AVX512	0xe0ul
-#define XSAVE_LEGACY	576 /* legacy area and header */
+/* Two measurements of one frequency differ by so much; NTP corrects twice that. */
+#define TSC_TOLERANCE_PPM 250
+#define XSAVE_LEGACY	  576 /* legacy area and header */
 
 #define CR4_ALWAYS 0x7ul /* VME, PVI, TSD: no feature bit of ours stands for them alone */
 
@@ -73,8 +75,7 @@ static bool has_feature(const struct cpuid_policy *p, const struct cpu_feature *
 	return e && (*entry_reg(e, f->reg) & BIT(f->bit));
 }
 
-/* ---- building ---------------------------------------------------------------------------------
- */
+/* ---- building ----------------------------------------------------------------------- */
 
 static void add_features(struct cpuid_policy *p)
 {
@@ -300,6 +301,13 @@ bool cpuid_policy_is_sane(const struct cpuid_policy *p)
 	       p->tsc_khz < 100000000;
 }
 
+bool cpuid_policy_same_tsc(uint64_t a_khz, uint64_t b_khz)
+{
+	uint64_t apart = a_khz > b_khz ? a_khz - b_khz : b_khz - a_khz;
+
+	return apart * 1000000 <= a_khz * TSC_TOLERANCE_PPM;
+}
+
 /* ---- comparing
  * ------------------------------------------------------------------------------------- */
 
@@ -324,7 +332,7 @@ unsigned cpuid_policy_compare(const struct cpuid_policy *guest, const struct cpu
 		differ(ctx, "physical address width", guest->phys_bits, host->phys_bits);
 		differences++;
 	}
-	if (guest->tsc_khz != host->tsc_khz && !host->tsc_scaling) {
+	if (!cpuid_policy_same_tsc(guest->tsc_khz, host->tsc_khz) && !host->tsc_scaling) {
 		differ(ctx, "TSC frequency in kHz", guest->tsc_khz, host->tsc_khz);
 		differences++;
 	}

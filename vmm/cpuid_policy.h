@@ -45,6 +45,8 @@ const struct cpuid_entry *cpuid_policy_find(const struct cpuid_policy *p, uint32
  */
 void cpuid_policy_answer(const struct cpuid_policy *p, uint32_t id, uint32_t count, uint32_t leaf,
 			 uint32_t subleaf, struct cpuid_entry *out);
+/* The same frequency, as far as measuring it at boot can tell? */
+bool cpuid_policy_same_tsc(uint64_t a_khz, uint64_t b_khz);
 /* Could a host of ours have made this policy? For hostile input. */
 bool cpuid_policy_is_sane(const struct cpuid_policy *p);
 /*

@@ -22,7 +22,7 @@
 
 static uint16_t next_asid = 1;
 
-/* ---- interrupts into the guest ------------------------------------------------------------ */
+/* ---- interrupts into the guest ------------------------------------------------------ */
 
 static bool extint_waits(const struct vcpu *v)
 {
@@ -60,7 +60,7 @@ static void inject(struct vcpu *v)
 	hw_vcpu_want_irq_window(v->hw, irq_waits(v));
 }
 
-/* ---- INIT and start-up --------------------------------------------------------------------- */
+/* ---- INIT and start-up -------------------------------------------------------------- */
 
 static void take_signals(struct vcpu *v)
 {
@@ -111,8 +111,7 @@ void vcpu_kick(struct vcpu *v)
 	waitq_wake_all(&v->wake);
 }
 
-/* ---- stop and run -----------------------------------------------------------------------------
- */
+/* ---- stop and run ------------------------------------------------------------------- */
 
 static void mark_dirty(void *ctx, gpa_t gpa)
 {

@@ -65,7 +65,7 @@ int vcpu_set_state(struct vcpu *v, const struct cpu_state *in)
 	return 0;
 }
 
-/* ---- checks --------------------------------------------------------------------------------- */
+/* ---- checks ------------------------------------------------------------------------- */
 
 static bool is_canonical(uint64_t va)
 {
@@ -130,8 +130,7 @@ int vcpu_check_state(const struct vcpu *v, const struct cpu_state *in)
 	return err ? err : check_registers(v, in);
 }
 
-/* ---- the table ----------------------------------------------------------------------------------
- */
+/* ---- the table ---------------------------------------------------------------------- */
 
 #define F(member) STATE_FIELD(struct cpu_state, member)
 #define A(member) STATE_ARRAY(struct cpu_state, member)

@@ -98,7 +98,7 @@ int vm_undefine(struct vm *vm)
 	return 0;
 }
 
-/* ---- all vCPUs and devices together -------------------------------------------------------- */
+/* ---- all vCPUs and devices together ------------------------------------------------- */
 
 static void stop_vcpus(struct vm *vm)
 {
@@ -166,8 +166,7 @@ int vm_resume(struct vm *vm)
 	return 0;
 }
 
-/* ---- start and stop ----------------------------------------------------------------------------
- */
+/* ---- start and stop ----------------------------------------------------------------- */
 
 int vm_start(struct vm *vm)
 {

@@ -44,7 +44,8 @@ void vm_clock_init(struct vm *vm)
 	uint64_t host_khz = time_tsc_khz();
 
 	vm->clock.tsc_khz = vm->cpuid.tsc_khz;
-	vm->clock.tsc_ratio = vm->clock.tsc_khz == host_khz
+	/* Differences that are only measuring noise are not worth a multiplier. */
+	vm->clock.tsc_ratio = cpuid_policy_same_tsc(vm->clock.tsc_khz, host_khz)
 				  ? 0
 				  : mul_div(vm->clock.tsc_khz, BIT(RATIO_SHIFT), host_khz);
 	vm_clock_set(vm, 0);
@@ -61,8 +62,7 @@ void vm_clock_run(struct vm *vm)
 	vm->clock.running = true;
 }
 
-/* ---- timers ------------------------------------------------------------------------------------
- */
+/* ---- timers ------------------------------------------------------------------------- */
 
 static void vtimer_fire(struct timer *timer)
 {

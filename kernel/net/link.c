@@ -177,6 +177,7 @@ void link_get_stats(const struct link *l, struct link_stats *out)
 {
 	*out = l->stats;
 	out->srtt_ns = l->tx.srtt_ns;
+	out->rtt_min_ns = l->tx.rtt_min_ns;
 }
 
 const uint8_t *link_peer_mac(const struct link *l)

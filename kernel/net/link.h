@@ -60,7 +60,8 @@ struct link_stats {
 	uint64_t tx_frames, tx_bytes; /* on the wire, headers included, of this link */
 	uint64_t rx_frames, rx_bytes;
 	uint64_t retransmits, duplicates, bad_crc;
-	uint64_t srtt_ns;
+	uint64_t srtt_ns;    /* smoothed; full of queue while much is sent */
+	uint64_t rtt_min_ns; /* the least seen: what a lone frame takes */
 };
 void link_get_stats(const struct link *l, struct link_stats *out);
 const uint8_t *link_peer_mac(const struct link *l);

@@ -9,7 +9,7 @@
 
 void vmx_finish_nmi(void);
 
-/* ---- the reasons that need a closer look ------------------------------------------- */
+/* ---- the reasons that need a closer look -------------------------------------------- */
 
 static enum vcpu_exit_kind decode_external(struct hw_vcpu *h, struct vcpu_exit *e)
 {
@@ -95,7 +95,7 @@ static enum vcpu_exit_kind decode_cr(struct hw_vcpu *h, struct vcpu_exit *e)
 	return VCPU_EXIT_RESOLVED;
 }
 
-/* ---- the table ------------------------------------------------------------------------ */
+/* ---- the table ---------------------------------------------------------------------- */
 
 struct exit_row {
 	enum vcpu_exit_kind (*decode)(struct hw_vcpu *h, struct vcpu_exit *e);
@@ -185,7 +185,7 @@ void hw_vcpu_decode(struct hw_vcpu *h, struct vcpu_exit *e)
 	}
 }
 
-/* ---- words ---------------------------------------------------------------------------------- */
+/* ---- words -------------------------------------------------------------------------- */
 
 const char *vcpu_exit_name(enum vcpu_exit_kind k)
 {

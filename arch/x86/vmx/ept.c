@@ -163,7 +163,7 @@ uint64_t slat_table_pages(const struct slat *s)
 	return s->table_pages;
 }
 
-/* ---- dirty logging ----------------------------------------------------------------- */
+/* ---- dirty logging ------------------------------------------------------------------ */
 
 /* The bit whose absence in a leaf means "the next write will be noticed". */
 static uint64_t written_bit(enum slat_log how)
@@ -326,7 +326,7 @@ void slat_log_scan(struct slat *s, void (*dirty)(void *ctx, gpa_t gpa), void *ct
 	s->generation++;
 }
 
-/* ---- the processor's side --------------------------------------------------------------- */
+/* ---- the processor's side ----------------------------------------------------------- */
 
 uint64_t ept_pointer(const struct slat *s)
 {

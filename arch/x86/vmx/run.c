@@ -135,7 +135,7 @@ void hw_vcpu_skip(struct hw_vcpu *h, unsigned insn_len)
 			blocking & ~(uint64_t)(INTR_STATE_STI | INTR_STATE_MOV_SS));
 }
 
-/* ---- events ---------------------------------------------------------------------------- */
+/* ---- events ------------------------------------------------------------------------- */
 
 static bool event_queued(void)
 {

@@ -146,7 +146,7 @@ void hw_vcpu_set_state(struct hw_vcpu *h, const struct cpu_state *s)
 	memcpy(h->xsave, s->xsave, CPU_XSAVE_MAX);
 }
 
-/* ---- single registers ---------------------------------------------------------------- */
+/* ---- single registers --------------------------------------------------------------- */
 
 uint64_t hw_vcpu_gpr(const struct hw_vcpu *h, enum cpu_gpr r)
 {
@@ -202,7 +202,7 @@ void hw_vcpu_paging(struct hw_vcpu *h, struct cpu_paging *p)
 	p->cpl = vmread(VMCS_GUEST_ES_ACCESS + SEG_STEP * SEG_SS) >> 5 & 3;
 }
 
-/* ---- MSRs and XCR0 ------------------------------------------------------------------------ */
+/* ---- MSRs and XCR0 ------------------------------------------------------------------ */
 
 #define MSR_EFER      0xc0000080
 #define MSR_TSC_AUX   0xc0000103
