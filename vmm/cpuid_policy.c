@@ -279,9 +279,23 @@ void cpuid_policy_answer(const struct cpuid_policy *p, uint32_t id, uint32_t cou
 	}
 	if (leaf == 4)
 		out->eax |= (count - 1) << 26;
-	if (leaf == 0xd && subleaf == 0)
-		out->ebx =
-		    out->ecx; /* size for the widest XCR0; exact enough for every user of it */
+}
+
+uint32_t cpuid_policy_xsave_size(const struct cpuid_policy *p, uint64_t xcr0, bool compacted)
+{
+	uint32_t end = XSAVE_LEGACY;
+
+	for (uint32_t i = 2; i < 63; i++) {
+		const struct cpuid_entry *e = xcr0 & BIT(i) ? cpuid_policy_find(p, 0xd, i) : NULL;
+
+		if (!e)
+			continue;
+		if (compacted) /* ECX bit 1: this component starts on a 64-byte border */
+			end = (e->ecx & 2 ? ALIGN_UP(end, 64u) : end) + e->eax;
+		else
+			end = MAX(end, e->eax + e->ebx);
+	}
+	return end;
 }
 
 uint64_t cpu_policy_cr4(const struct cpuid_policy *p)

@@ -45,6 +45,11 @@ const struct cpuid_entry *cpuid_policy_find(const struct cpuid_policy *p, uint32
  */
 void cpuid_policy_answer(const struct cpuid_policy *p, uint32_t id, uint32_t count, uint32_t leaf,
 			 uint32_t subleaf, struct cpuid_entry *out);
+/*
+ * Bytes that XSAVE (or, compacted, XSAVEC) needs with this XCR0: leaf 0Dh EBX of
+ * subleaves 0 and 1. SDM vol. 1, "Enumeration of CPU Support for XSAVE Instructions".
+ */
+uint32_t cpuid_policy_xsave_size(const struct cpuid_policy *p, uint64_t xcr0, bool compacted);
 /* The same frequency, as far as measuring it at boot can tell? */
 bool cpuid_policy_same_tsc(uint64_t a_khz, uint64_t b_khz);
 /* Could a host of ours have made this policy? For hostile input. */

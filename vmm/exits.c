@@ -45,6 +45,8 @@ static enum outcome handle_cpuid(struct vcpu *v, const struct vcpu_exit *e)
 	hw_vcpu_paging(v->hw, &p);
 	if (leaf == 1 && (p.cr4 & CR4_OSXSAVE))
 		r.ecx |= BIT(27);
+	if (leaf == 0xd && subleaf < 2)
+		r.ebx = cpuid_policy_xsave_size(&v->vm->cpuid, hw_vcpu_xcr0(v->hw), subleaf == 1);
 	if (leaf == 7 && subleaf == 0 && (p.cr4 & CR4_PKE))
 		r.ecx |= BIT(4);
 	hw_vcpu_set_gpr(v->hw, RAX, r.eax);

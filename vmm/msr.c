@@ -117,7 +117,8 @@ int msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	case MSR_PRED_CMD:
 		return 0;
 	case MSR_DEBUGCTL:
-		return value ? -E_INVAL : 0;
+	case MSR_MISC_FEATURES:
+		return value ? -E_INVAL : 0; /* no such feature is offered */
 	}
 	return hw_vcpu_write_msr(v->hw, msr, value) == 0 ? 0 : -E_INVAL;
 }

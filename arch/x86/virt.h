@@ -180,6 +180,7 @@ void hw_vcpu_want_nmi_window(struct hw_vcpu *h, bool want);
  * -E_NOTSUP: not one of these; -E_INVAL: value refused (#GP). */
 int must_check hw_vcpu_read_msr(struct hw_vcpu *h, uint32_t msr, uint64_t *out);
 int must_check hw_vcpu_write_msr(struct hw_vcpu *h, uint32_t msr, uint64_t v);
+uint64_t hw_vcpu_xcr0(const struct hw_vcpu *h);
 /* -E_INVAL when XSETBV must raise #GP. */
 int must_check hw_vcpu_xsetbv(struct hw_vcpu *h, uint32_t index, uint64_t v);
 

@@ -242,6 +242,11 @@ int hw_vcpu_write_msr(struct hw_vcpu *h, uint32_t msr, uint64_t v)
 	return -E_NOTSUP;
 }
 
+uint64_t hw_vcpu_xcr0(const struct hw_vcpu *h)
+{
+	return h->xcr0;
+}
+
 int hw_vcpu_xsetbv(struct hw_vcpu *h, uint32_t index, uint64_t v)
 {
 	/* SDM vol. 1, "Enabling the XSAVE Feature Set": x87 always, AVX needs SSE,
