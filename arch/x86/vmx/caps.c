@@ -42,21 +42,21 @@ static const char *adjust_primary(void)
 	uint32_t missing;
 	int err;
 
-	err = vmx_adjust(PIN_EXTERNAL_INTR | PIN_NMI, PIN_VIRTUAL_NMI | PIN_PREEMPTION_TIMER,
+	err = vmx_adjust(PIN_EXTERNAL_INTR | PIN_NMI | PIN_VIRTUAL_NMI, PIN_PREEMPTION_TIMER,
 			 rdmsr(true_ctls ? MSR_VMX_TRUE_PIN_CTLS : MSR_VMX_PIN_CTLS), &c->pin,
 			 &missing);
 	if (err)
-		return "the CPU's VT-x lacks interrupt exiting";
-	err = vmx_adjust(CPU_TSC_OFFSET | CPU_HLT | CPU_IO_BITMAPS | CPU_MSR_BITMAPS |
-			     CPU_SECONDARY | CPU_MWAIT | CPU_MONITOR | CPU_RDPMC,
-			 0, rdmsr(true_ctls ? MSR_VMX_TRUE_CPU_CTLS : MSR_VMX_CPU_CTLS), &c->cpu,
-			 &missing);
+		return "the CPU's VT-x lacks interrupt exiting or virtual NMIs";
+	/* CR8 exits because without a TPR shadow the guest would write the host's own TPR. */
+	err = vmx_adjust(
+	    CPU_TSC_OFFSET | CPU_HLT | CPU_IO_BITMAPS | CPU_MSR_BITMAPS | CPU_SECONDARY |
+		CPU_MWAIT | CPU_MONITOR | CPU_RDPMC | CPU_CR8_LOAD | CPU_CR8_STORE,
+	    0, rdmsr(true_ctls ? MSR_VMX_TRUE_CPU_CTLS : MSR_VMX_CPU_CTLS), &c->cpu, &missing);
 	if (err)
 		return "the CPU's VT-x lacks secondary controls (too old)";
 	/* Without the TRUE MSRs these are forced on; they would cost an exit each. */
-	if (c->cpu &
-	    (CPU_CR3_LOAD | CPU_CR3_STORE | CPU_INVLPG | CPU_RDTSC | CPU_CR8_LOAD | CPU_CR8_STORE))
-		return "the CPU's VT-x cannot leave CR3, CR8, INVLPG and RDTSC to the guest";
+	if (c->cpu & (CPU_CR3_LOAD | CPU_CR3_STORE | CPU_INVLPG | CPU_RDTSC))
+		return "the CPU's VT-x cannot leave CR3, INVLPG and RDTSC to the guest";
 	err = vmx_adjust(EXIT_HOST_64 | EXIT_ACK_INTR | EXIT_SAVE_EFER | EXIT_LOAD_EFER |
 			     EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_DEBUG,
 			 EXIT_SAVE_TIMER,
