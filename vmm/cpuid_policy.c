@@ -4,6 +4,7 @@
  * only listed features and the leaves named here are ever shown.
  */
 #include "vmm/cpuid_policy.h"
+#include "arch/x86/cpu_state.h"
 #include "arch/x86/io.h"
 #include "arch/x86/virt.h"
 #include "kernel/lib/string.h"
@@ -311,7 +312,7 @@ uint64_t cpu_policy_cr4(const struct cpuid_policy *p)
 bool cpuid_policy_is_sane(const struct cpuid_policy *p)
 {
 	return p->count <= CPUID_MAX_ENTRIES && p->phys_bits >= 32 && p->phys_bits <= 52 &&
-	       (p->xcr0 & 1) && !(p->xcr0 & ~XCR0_CARRIED) && p->tsc_khz >= 1000 &&
+	       xcr0_is_valid(p->xcr0) && !(p->xcr0 & ~XCR0_CARRIED) && p->tsc_khz >= 1000 &&
 	       p->tsc_khz < 100000000;
 }
 

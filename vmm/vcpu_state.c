@@ -88,14 +88,14 @@ static int check_xsave(const struct vcpu *v, const struct cpu_state *in)
 		return refuse(v, "length of the extended state", in->xsave_len);
 	memcpy(header, in->xsave + XSAVE_HEADER, sizeof(header));
 	memcpy(&mxcsr, in->xsave + MXCSR_OFFSET, sizeof(mxcsr));
-	if (header[0] & ~v->vm->cpuid.xcr0)
+	if (header[0] & ~(v->vm->cpuid.xcr0 | XCR0_ALWAYS))
 		return refuse(v, "XSTATE_BV", header[0]);
 	for (int i = 1; i < 8; i++)
 		if (header[i])
 			return refuse(v, "reserved part of the XSAVE header", header[i]);
 	if (mxcsr >> 16)
 		return refuse(v, "MXCSR", mxcsr);
-	if (!(in->xcr0 & 1) || (in->xcr0 & ~v->vm->cpuid.xcr0))
+	if ((in->xcr0 & ~v->vm->cpuid.xcr0) || !xcr0_is_valid(in->xcr0))
 		return refuse(v, "XCR0", in->xcr0);
 	return 0;
 }
@@ -109,9 +109,12 @@ static int check_registers(const struct vcpu *v, const struct cpu_state *in)
 	for (size_t i = 0; i < ARRAY_SIZE(addresses); i++)
 		if (!is_canonical(in->msrs[addresses[i]]))
 			return refuse(v, "an address MSR", in->msrs[addresses[i]]);
-	if (in->msrs[CPU_MSR_FMASK] >> 32 || in->msrs[CPU_MSR_TSC_AUX] >> 32 ||
-	    in->msrs[CPU_MSR_SPEC_CTRL] & ~7ul)
-		return refuse(v, "FMASK, TSC_AUX or SPEC_CTRL", in->msrs[CPU_MSR_FMASK]);
+	if (in->msrs[CPU_MSR_FMASK] >> 32)
+		return refuse(v, "FMASK", in->msrs[CPU_MSR_FMASK]);
+	if (in->msrs[CPU_MSR_TSC_AUX] >> 32)
+		return refuse(v, "TSC_AUX", in->msrs[CPU_MSR_TSC_AUX]);
+	if (in->msrs[CPU_MSR_SPEC_CTRL]) /* no guest is shown it */
+		return refuse(v, "SPEC_CTRL", in->msrs[CPU_MSR_SPEC_CTRL]);
 	if (in->dr6 >> 32 || in->dr7 >> 32)
 		return refuse(v, "DR6 or DR7", in->dr6);
 	if (in->cr4 & ~cpu_policy_cr4(&v->vm->cpuid))

@@ -128,6 +128,11 @@ static int choose_cpuid(struct vm *vm, const struct cpuid_policy *cpuid)
 	const char *bad;
 
 	if (cpuid) {
+		if (!cpuid_policy_is_sane(cpuid)) {
+			log_error("vm %s: the CPUID policy that came with it is damaged",
+				  vm->cfg.name);
+			return -E_INVAL;
+		}
 		vm->cpuid = *cpuid;
 		return 0;
 	}

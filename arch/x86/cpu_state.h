@@ -7,6 +7,7 @@
 #ifndef ARCH_X86_CPU_STATE_H
 #define ARCH_X86_CPU_STATE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum cpu_gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
@@ -78,5 +79,22 @@ struct cpu_state {
 	uint32_t pad;
 	uint8_t xsave[CPU_XSAVE_MAX]; /* standard (non-compacted) format */
 };
+
+/* x87 and SSE registers exist, and are saved, whatever XCR0 says. */
+#define XCR0_ALWAYS 3ul
+
+/*
+ * Would XSETBV take it? x87 always; AVX needs SSE; AVX-512's three parts come
+ * together and need AVX (SDM vol. 1, "Enabling the XSAVE Feature Set"). Components
+ * beyond these are not ours to judge: the caller masks them.
+ */
+static inline bool xcr0_is_valid(uint64_t v)
+{
+	uint64_t avx512 = v & 0xe0;
+
+	if (!(v & 1) || ((v & 4) && !(v & 2)))
+		return false;
+	return !avx512 || (avx512 == 0xe0 && (v & 4));
+}
 
 #endif

@@ -130,7 +130,6 @@ static const char *detect(void)
 	vmx_caps.cr4_fixed0 = rdmsr(MSR_VMX_CR4_FIXED0);
 	vmx_caps.cr4_fixed1 = rdmsr(MSR_VMX_CR4_FIXED1);
 	vmx_caps.xsave = cpuid(1, 0).ecx & CPUID1_ECX_XSAVE;
-	vmx_caps.spec_ctrl = cpuid(0, 0).eax >= 7 && (cpuid(7, 0).edx & BIT(26));
 	return NULL;
 }
 

@@ -25,8 +25,7 @@ struct vmx_caps {
 	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 	uint32_t timer_shift; /* the preemption timer counts TSC >> this */
 	bool invept_single, invvpid_single;
-	bool spec_ctrl, rdtscp, xsave; /* the processor has these at all */
-	uint64_t xcr0;		       /* XSAVE features of the processor that we carry */
+	bool rdtscp, xsave; /* the processor has these at all */
 };
 extern struct vmx_caps vmx_caps;
 

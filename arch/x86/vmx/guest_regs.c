@@ -14,7 +14,6 @@
 #define MSR_FMASK	   0xc0000084
 #define MSR_KERNEL_GS_BASE 0xc0000102
 #define MSR_TSC_AUX	   0xc0000103
-#define MSR_SPEC_CTRL	   0x48
 
 static void xcr0_set(uint64_t v)
 {
@@ -27,7 +26,8 @@ static void fpu_save(struct hw_vcpu *h)
 		asm volatile("fxsave64 %0" : "=m"(*(uint8_t(*)[512])h->xsave));
 		return;
 	}
-	xcr0_set(h->xcr0_allowed | 1); /* all that the guest may ever have enabled */
+	/* All that the guest may ever have enabled, and SSE, which it uses without asking. */
+	xcr0_set(h->xcr0_allowed | XCR0_ALWAYS);
 	asm volatile("xsave64 %0" : "+m"(*(uint8_t(*)[CPU_XSAVE_MAX])h->xsave) : "a"(-1), "d"(-1));
 	xcr0_set(h->xcr0);
 }
@@ -38,7 +38,7 @@ static void fpu_load(struct hw_vcpu *h)
 		asm volatile("fxrstor64 %0" ::"m"(*(uint8_t(*)[512])h->xsave));
 		return;
 	}
-	xcr0_set(h->xcr0_allowed | 1);
+	xcr0_set(h->xcr0_allowed | XCR0_ALWAYS);
 	asm volatile("xrstor64 %0" ::"m"(*(uint8_t(*)[CPU_XSAVE_MAX])h->xsave), "a"(-1), "d"(-1));
 	xcr0_set(h->xcr0);
 }
@@ -59,8 +59,6 @@ void guest_regs_save(struct hw_vcpu *h)
 	h->cstar = rdmsr(MSR_CSTAR);
 	h->fmask = rdmsr(MSR_FMASK);
 	h->kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
-	if (vmx_caps.spec_ctrl)
-		h->spec_ctrl = rdmsr(MSR_SPEC_CTRL);
 }
 
 void guest_regs_load(struct hw_vcpu *h)
@@ -86,8 +84,6 @@ void guest_regs_load(struct hw_vcpu *h)
 	wrmsr(MSR_KERNEL_GS_BASE, h->kernel_gs_base);
 	if (vmx_caps.rdtscp)
 		wrmsr(MSR_TSC_AUX, h->tsc_aux);
-	if (vmx_caps.spec_ctrl)
-		wrmsr(MSR_SPEC_CTRL, h->spec_ctrl);
 }
 
 void guest_regs_disown(struct hw_vcpu *h)

@@ -29,7 +29,7 @@ struct hw_vcpu {
 	uint64_t cr4_allowed, xcr0_allowed;
 	/* What the CPU holds while this guest owns it (see guest_regs.c). */
 	uint64_t cr2, dr[4], dr6, xcr0, xss;
-	uint64_t star, lstar, cstar, fmask, kernel_gs_base, tsc_aux, spec_ctrl;
+	uint64_t star, lstar, cstar, fmask, kernel_gs_base, tsc_aux;
 	uint8_t *xsave; /* CPU_XSAVE_MAX bytes, standard format */
 	struct cpuid_fast basic[CPUID_FAST_BASIC], extended[CPUID_FAST_EXT];
 };

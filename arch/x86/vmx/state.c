@@ -65,7 +65,6 @@ static void msrs_get(const struct hw_vcpu *h, struct cpu_state *s)
 	s->msrs[CPU_MSR_FMASK] = h->fmask;
 	s->msrs[CPU_MSR_KERNEL_GS_BASE] = h->kernel_gs_base;
 	s->msrs[CPU_MSR_TSC_AUX] = h->tsc_aux;
-	s->msrs[CPU_MSR_SPEC_CTRL] = h->spec_ctrl;
 	s->msrs[CPU_MSR_SYSENTER_CS] = vmread(VMCS_GUEST_SYSENTER_CS);
 	s->msrs[CPU_MSR_SYSENTER_ESP] = vmread(VMCS_GUEST_SYSENTER_ESP);
 	s->msrs[CPU_MSR_SYSENTER_EIP] = vmread(VMCS_GUEST_SYSENTER_EIP);
@@ -80,7 +79,6 @@ static void msrs_set(struct hw_vcpu *h, const struct cpu_state *s)
 	h->fmask = s->msrs[CPU_MSR_FMASK];
 	h->kernel_gs_base = s->msrs[CPU_MSR_KERNEL_GS_BASE];
 	h->tsc_aux = s->msrs[CPU_MSR_TSC_AUX];
-	h->spec_ctrl = s->msrs[CPU_MSR_SPEC_CTRL];
 	vmwrite(VMCS_GUEST_SYSENTER_CS, s->msrs[CPU_MSR_SYSENTER_CS]);
 	vmwrite(VMCS_GUEST_SYSENTER_ESP, s->msrs[CPU_MSR_SYSENTER_ESP]);
 	vmwrite(VMCS_GUEST_SYSENTER_EIP, s->msrs[CPU_MSR_SYSENTER_EIP]);
@@ -249,13 +247,7 @@ uint64_t hw_vcpu_xcr0(const struct hw_vcpu *h)
 
 int hw_vcpu_xsetbv(struct hw_vcpu *h, uint32_t index, uint64_t v)
 {
-	/* SDM vol. 1, "Enabling the XSAVE Feature Set": x87 always, AVX needs SSE,
-	 * AVX-512's three parts come together and need AVX. */
-	bool avx512 = v & 0xe0;
-
-	if (index || !(v & 1) || (v & ~h->xcr0_allowed) || ((v & 4) && !(v & 2)))
-		return -E_INVAL;
-	if (avx512 && ((v & 0xe0) != 0xe0 || !(v & 4)))
+	if (index || (v & ~h->xcr0_allowed) || !xcr0_is_valid(v))
 		return -E_INVAL;
 	h->xcr0 = v;
 	if (this_cpu()->guest_owner == h)

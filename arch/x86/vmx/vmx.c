@@ -19,7 +19,6 @@
 #define MSR_FS_BASE	   0xc0000100
 #define MSR_GS_BASE	   0xc0000101
 #define MSR_KERNEL_GS_BASE 0xc0000102
-#define MSR_SPEC_CTRL	   0x48
 
 extern uint8_t vmx_exit_landing[];
 
@@ -110,8 +109,6 @@ static int bitmaps_make(void)
 	memset(msr_bitmap, 0xff, PAGE_SIZE);
 	for (size_t i = 0; i < ARRAY_SIZE(pass); i++)
 		msr_pass_through(pass[i]);
-	if (vmx_caps.spec_ctrl)
-		msr_pass_through(MSR_SPEC_CTRL);
 	return 0;
 }
 
