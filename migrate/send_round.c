@@ -10,7 +10,7 @@
 #include "migrate/move.h"
 #include "migrate/stop_policy.h"
 
-#define ROUND_TRIPS    6	       /* in stop-and-copy and commitment; the wire is drained then */
+#define ROUND_TRIPS    6 /* in stop-and-copy and commitment; the wire is drained then */
 #define FIXED_NS       (5 * NS_PER_MS) /* pausing, resuming, announcing */
 #define VERIFY_PAGE_NS 2000	       /* digest of one page at both ends */
 #define DRAIN_NS       (30 * NS_PER_S)
