@@ -90,6 +90,12 @@ static void cr4_load(struct hw_vcpu *h, uint64_t v)
 	vmwrite(VMCS_GUEST_CR4, v | must);
 }
 
+static bool in_64_bit_code(void)
+{
+	return (vmread(VMCS_GUEST_EFER) & EFER_LMA) &&
+	       (vmread(VMCS_GUEST_CS_ACCESS) & SEG_ACCESS_L);
+}
+
 bool cr0_write(struct hw_vcpu *h, uint64_t v)
 {
 	uint64_t old = cr0_read();
@@ -101,11 +107,15 @@ bool cr0_write(struct hw_vcpu *h, uint64_t v)
 	if ((v & CR0_PG) && !(old & CR0_PG) && (vmread(VMCS_GUEST_EFER) & EFER_LME) &&
 	    !(cr4_read() & CR4_PAE))
 		return false;
+	if (!(v & CR0_PG) && (old & CR0_PG) && ((cr4_read() & CR4_PCIDE) || in_64_bit_code()))
+		return false;
 	if (((old ^ v) & (CR0_PG | CR0_CD | CR0_NW)) && !pdptes_load(h, v, cr4_read()))
 		return false;
 	cr0_load(h, v | CR0_ET);
-	if ((old ^ v) & CR0_PG)
+	if ((old ^ v) & CR0_PG) {
 		efer_write(h, vmread(VMCS_GUEST_EFER));
+		hw_vcpu_flush(h);
+	}
 	return true;
 }
 
@@ -122,6 +132,9 @@ bool cr4_write(struct hw_vcpu *h, uint64_t v)
 	if (!pdptes_load(h, cr0_read(), v))
 		return false;
 	cr4_load(h, v);
+	/* MOV to CR4 drops translations for some bits (SDM vol. 3, "Operations that
+	 * Invalidate TLBs"): with a VPID the entry would keep them. */
+	hw_vcpu_flush(h);
 	return true;
 }
 

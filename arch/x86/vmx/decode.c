@@ -52,6 +52,23 @@ static enum vcpu_exit_kind decode_io(struct hw_vcpu *h, struct vcpu_exit *e)
 	return VCPU_EXIT_IO;
 }
 
+/*
+ * The exit cut an IRET short that had ended NMI blocking; the IRET runs again, so
+ * blocking must be back (SDM vol. 3, "Exit Qualification for EPT Violations").
+ */
+static void nmi_blocking_restore(uint64_t qualification)
+{
+	if ((qualification & EXIT_NMI_UNBLOCK) &&
+	    !(vmread(VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID))
+		vmwrite(VMCS_GUEST_INTR_STATE, vmread(VMCS_GUEST_INTR_STATE) | INTR_STATE_NMI);
+}
+
+static enum vcpu_exit_kind decode_pml_full(struct hw_vcpu *h, struct vcpu_exit *e)
+{
+	nmi_blocking_restore(vmread(VMCS_EXIT_QUALIFICATION));
+	return VCPU_EXIT_LOG_FULL;
+}
+
 static enum vcpu_exit_kind decode_ept(struct hw_vcpu *h, struct vcpu_exit *e)
 {
 	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
@@ -61,6 +78,7 @@ static enum vcpu_exit_kind decode_ept(struct hw_vcpu *h, struct vcpu_exit *e)
 	e->mmio.write = q & 2;
 	e->mmio.fetch = q & 4;
 	e->insn_len = 0; /* not valid for EPT violations */
+	nmi_blocking_restore(q);
 	if (slat_lookup(h->setup.slat, gpa, NULL, NULL) == UINT64_MAX)
 		return VCPU_EXIT_MMIO;
 	if (e->mmio.write && slat_log_fault(h->setup.slat, gpa))
@@ -137,7 +155,7 @@ static const struct exit_row exit_table[] = {
     [EXIT_REASON_INVVPID] = ROW(VCPU_EXIT_UNDEFINED),
     [EXIT_REASON_WBINVD] = ROW(VCPU_EXIT_CACHE),
     [EXIT_REASON_XSETBV] = ROW(VCPU_EXIT_XSETBV),
-    [EXIT_REASON_PML_FULL] = ROW(VCPU_EXIT_LOG_FULL),
+    [EXIT_REASON_PML_FULL] = CALL(decode_pml_full),
 };
 
 /*
@@ -202,6 +220,7 @@ const char *vcpu_exit_name(enum vcpu_exit_kind k)
 	    [VCPU_EXIT_INTR_WINDOW] = "irq-window",
 	    [VCPU_EXIT_NMI_WINDOW] = "nmi-window",
 	    [VCPU_EXIT_XSETBV] = "xsetbv",
+	    [VCPU_EXIT_CR8] = "cr8",
 	    [VCPU_EXIT_CACHE] = "cache",
 	    [VCPU_EXIT_UNDEFINED] = "undefined",
 	    [VCPU_EXIT_PROTECTED] = "protected",

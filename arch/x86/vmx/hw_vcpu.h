@@ -49,6 +49,15 @@ void cr_load(struct hw_vcpu *h, uint64_t cr0, uint64_t cr4, uint64_t efer);
 uint64_t cr0_read(void);
 uint64_t cr4_read(void);
 
+/*
+ * Drop all cached translations of this guest on this CPU before the next entry.
+ * By INVEPT, which reaches linear addresses too whatever the VPID: rare enough.
+ */
+static inline void hw_vcpu_flush(struct hw_vcpu *h)
+{
+	h->seen_generation = h->setup.slat->generation - 1;
+}
+
 /* vmx_entry.S: 0 after an exit; 1 when the processor refused to enter. */
 int vmx_enter_guest(struct hw_vcpu *h, bool launched);
 

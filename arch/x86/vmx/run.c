@@ -4,6 +4,7 @@
  * injection. hw_vcpu_enter runs without the host lock: it touches only this
  * vCPU and this CPU.
  */
+#include "arch/x86/apic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/io.h"
 #include "arch/x86/vmx/hw_vcpu.h"
@@ -11,6 +12,7 @@
 
 #define CR4_OSXSAVE	   BIT(18)
 #define CPUID1_ECX_OSXSAVE BIT(27)
+#define RFLAGS_TF	   BIT(8)
 #define RFLAGS_IF	   BIT(9)
 
 void hw_vcpu_set_cpuid(struct hw_vcpu *h, uint32_t leaf, const uint32_t regs[4])
@@ -69,11 +71,17 @@ static inline bool cpuid_fast(struct hw_vcpu *h)
 	return true;
 }
 
-static void preemption_timer_set(uint64_t deadline)
+/* Without the VMX timer the host's own bounds the guest's turn: its interrupt exits. */
+static void deadline_arm(uint64_t deadline)
 {
-	uint64_t now = rdtsc(), left = deadline > now ? deadline - now : 0;
+	uint64_t now, left;
 
-	left >>= vmx_caps.timer_shift;
+	if (!vmx_caps.virt.preemption_timer) {
+		apic_timer_set(deadline);
+		return;
+	}
+	now = rdtsc();
+	left = (deadline > now ? deadline - now : 0) >> vmx_caps.timer_shift;
 	vmwrite(VMCS_PREEMPTION_TIMER, MIN(left, 0xffffffffull));
 }
 
@@ -100,16 +108,19 @@ void hw_vcpu_enter(struct hw_vcpu *h, uint64_t deadline, volatile bool *in_guest
 		h->seen_generation = s->generation;
 		ept_invalidate(s);
 	}
-	if (vmx_caps.virt.preemption_timer)
-		preemption_timer_set(deadline);
+	deadline_arm(deadline);
 	for (;;) {
 		h->failed_entry = vmx_enter_guest(h, h->launched);
 		if (h->failed_entry)
 			break;
-		h->launched = true;
 		h->exit_reason = vmread(VMCS_EXIT_REASON);
+		if (h->exit_reason & EXIT_REASON_ENTRY_FAILED)
+			break; /* and the VMCS is not launched by it */
+		h->launched = true;
 		if (h->exit_reason != EXIT_REASON_CPUID || !cpuid_fast(h))
 			break;
+		if (!(vmx_caps.controls.exit & EXIT_SAVE_TIMER))
+			deadline_arm(deadline); /* else each entry would start the turn anew */
 	}
 	h->exit_requested = false;
 	*in_guest = false;
@@ -125,10 +136,13 @@ void hw_vcpu_skip(struct hw_vcpu *h, unsigned insn_len)
 	uint64_t rip = vmread(VMCS_GUEST_RIP) + insn_len;
 	uint64_t blocking = vmread(VMCS_GUEST_INTR_STATE);
 
-	/* Outside 64-bit mode RIP wraps at 32 bits; a guest there never has high bits set. */
-	if (!(vmread(VMCS_ENTRY_CONTROLS) & ENTRY_GUEST_64))
+	/* Outside 64-bit code RIP wraps at 32 bits; VM entry refuses high bits there. */
+	if (!(vmread(VMCS_ENTRY_CONTROLS) & ENTRY_GUEST_64) ||
+	    !(vmread(VMCS_GUEST_CS_ACCESS) & SEG_ACCESS_L))
 		rip &= 0xffffffff;
 	vmwrite(VMCS_GUEST_RIP, rip);
+	if (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF) /* the guest steps: it gets its #DB */
+		vmwrite(VMCS_GUEST_PENDING_DBG, vmread(VMCS_GUEST_PENDING_DBG) | PENDING_DBG_BS);
 	/* The instruction is done: STI and MOV SS block only until the next. */
 	if (blocking & (INTR_STATE_STI | INTR_STATE_MOV_SS))
 		vmwrite(VMCS_GUEST_INTR_STATE,
@@ -191,8 +205,7 @@ void hw_vcpu_want_irq_window(struct hw_vcpu *h, bool want)
 
 void hw_vcpu_want_nmi_window(struct hw_vcpu *h, bool want)
 {
-	if (vmx_caps.controls.pin & PIN_VIRTUAL_NMI)
-		control_set(h, CPU_NMI_WINDOW, want);
+	control_set(h, CPU_NMI_WINDOW, want);
 }
 
 void hw_vcpu_drain_log(struct hw_vcpu *h, void (*dirty)(void *ctx, gpa_t gpa), void *ctx)

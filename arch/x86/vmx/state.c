@@ -119,6 +119,7 @@ void hw_vcpu_get_state(struct hw_vcpu *h, struct cpu_state *s)
 void hw_vcpu_set_state(struct hw_vcpu *h, const struct cpu_state *s)
 {
 	hw_vcpu_use(h);
+	hw_vcpu_flush(h); /* as a reset would */
 	guest_regs_disown(h);
 	memcpy(h->gpr, s->gpr, sizeof(h->gpr));
 	vmwrite(VMCS_GUEST_RSP, s->gpr[RSP]);

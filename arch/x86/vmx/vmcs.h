@@ -73,6 +73,7 @@
 #define VMCS_GUEST_GDTR_LIMIT  0x4810
 #define VMCS_GUEST_IDTR_LIMIT  0x4812
 #define VMCS_GUEST_ES_ACCESS   0x4814 /* then CS SS DS FS GS LDTR TR, step 2 */
+#define VMCS_GUEST_CS_ACCESS   0x4816
 #define VMCS_GUEST_INTR_STATE  0x4824
 #define VMCS_GUEST_ACTIVITY    0x4826
 #define VMCS_GUEST_SYSENTER_CS 0x482a
@@ -177,6 +178,14 @@
 #define INTR_STATE_STI	  1u
 #define INTR_STATE_MOV_SS 2u
 #define INTR_STATE_NMI	  8u
+
+/* Access rights of a segment: 64-bit code */
+#define SEG_ACCESS_L (1u << 13)
+/* Pending debug exceptions: a single step */
+#define PENDING_DBG_BS (1u << 14)
+/* Exit qualification (EPT violation, PML full) and exit interruption information: an
+ * IRET that was cut short had ended NMI blocking */
+#define EXIT_NMI_UNBLOCK (1u << 12)
 
 /* Basic exit reasons (SDM appendix "VMX Basic Exit Reasons") */
 #define EXIT_REASON_ENTRY_FAILED (1u << 31)

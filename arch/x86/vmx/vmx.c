@@ -208,7 +208,7 @@ int hw_vcpu_create(const struct hw_vcpu_setup *setup, struct hw_vcpu **out)
 	h->cpu_controls = vmx_caps.controls.cpu;
 	h->cpu2_controls = vmx_caps.controls.cpu2;
 	h->xcr0 = 1;
-	h->seen_generation = setup->slat->generation - 1; /* INVEPT before the first entry */
+	hw_vcpu_flush(h); /* the VPID and the tables' pages may have served another VM */
 	vmcs_clear(h);
 	hw_vcpu_use(h);
 	vmcs_write_host();
