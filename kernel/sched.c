@@ -191,11 +191,13 @@ bool sched_others_waiting(void)
 
 unsigned sched_place_vcpu(void)
 {
-	unsigned best = cpu_count - 1;
+	unsigned best = 0;
 
-	/* From the last CPU down: the boot CPU also serves NIC, console and moves. */
+	/* From the last CPU down: the boot CPU also serves NIC, console and moves. A CPU
+	 * where VMX could not be switched on runs no guests. */
 	for (unsigned i = cpu_count; i-- > 0;)
-		if (queues[i].vcpus < queues[best].vcpus)
+		if (cpus[i].vmxon_page &&
+		    (!cpus[best].vmxon_page || !best || queues[i].vcpus < queues[best].vcpus))
 			best = i;
 	queues[best].vcpus++;
 	return best;
@@ -254,6 +256,14 @@ static void idle(struct run_queue *q)
 	q->idle_ns += time_ns() - start;
 }
 
+/* Other CPUs that wait for the lock get their turn here, too. */
+void sched_take_interrupts(void)
+{
+	host_unlock();
+	cpu_take_interrupts();
+	host_lock();
+}
+
 _Noreturn void sched_run(void)
 {
 	struct run_queue *q = my_queue();
@@ -261,10 +271,7 @@ _Noreturn void sched_run(void)
 	for (;;) {
 		struct task *t;
 
-		/* Both others' CPUs and our own interrupts get their turn here. */
-		host_unlock();
-		cpu_take_interrupts();
-		host_lock();
+		sched_take_interrupts();
 		timers_run();
 		if (list_empty(&q->ready)) {
 			idle(q);

@@ -15,6 +15,9 @@ _Noreturn void sched_run(void);
 void host_lock(void);
 void host_unlock(void);
 
+/* Let interrupts that wait be handled, without giving the CPU to another task. */
+void sched_take_interrupts(void);
+
 /* As task_create, on a given CPU: a vCPU stays on the CPU that holds its VMCS. */
 struct task *must_check task_create_on(unsigned cpu, const char *name, void (*fn)(void *arg),
 				       void *arg);

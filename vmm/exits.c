@@ -7,6 +7,7 @@
 #include "kernel/irq_init.h"
 #include "kernel/lib/format.h"
 #include "kernel/log.h"
+#include "kernel/sched.h"
 #include "vmm/dev/vlapic.h"
 
 #define CR4_OSXSAVE BIT(18)
@@ -21,6 +22,8 @@ static enum outcome handle_host(struct vcpu *v, const struct vcpu_exit *e)
 {
 	if (e->vector)
 		irq_handle_locked(e->vector);
+	else
+		sched_take_interrupts(); /* some emulators hold them while the guest's IF is 0 */
 	return GO_ON;
 }
 

@@ -10,10 +10,13 @@
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "kernel/mem.h"
+#include "kernel/store/aoe.h"
 #include "kernel/time.h"
 #include "vmm/dev/vpm.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm_build.h"
+
+#define DISK_PATIENCE_NS (2 * NS_PER_S)
 
 static struct list vms = LIST_INIT(vms);
 static struct waitq service_wq; /* the service task waits here for guests' requests */
@@ -133,10 +136,30 @@ static void reset_device(struct vdev *d)
 	d->ops->reset(d);
 }
 
+/*
+ * A store that is away must not hold up a pause or a power-off: what it does not
+ * answer in time is taken back; vblk keeps it and sends it again when it resumes.
+ */
+static void settle_disks(struct vm *vm)
+{
+	uint64_t deadline = time_ns() + DISK_PATIENCE_NS;
+
+	for (uint32_t i = 0; i < vm->disk_count; i++) {
+		struct vm_disk *d = &vm->disks[i];
+
+		if (!d->aoe || aoe_drain(d->aoe, deadline) != -E_TIMEDOUT)
+			continue;
+		log_warn("vm %s: disk %s does not answer, its requests are kept for later",
+			 vm->cfg.name, d->cfg.name);
+		aoe_cancel(d->aoe);
+	}
+}
+
 static void halt(struct vm *vm)
 {
 	stop_vcpus(vm);
 	vm_clock_freeze(vm);
+	settle_disks(vm);
 	for_each_device(vm, quiesce_device);
 }
 

@@ -209,8 +209,10 @@ static void e1000_tick(struct timer *t)
 		e->polling = true;
 		log_warn("e1000: %s gets no interrupts on line, polling every ms", e->nd.name);
 	}
-	if (!silent)
+	if (!silent) { /* they come, or come again */
 		e->misses = 0;
+		e->polling = false;
+	}
 	e->irqs_seen = e->nd.stats.interrupts;
 	timer_arm(t, time_ns() + (e->polling ? POLL_NS : WATCHDOG_NS));
 }

@@ -96,6 +96,12 @@ undo_create:
 	return err == -E_TIMEDOUT ? err : -E_IO;
 }
 
+void aoe_cancel(struct aoe_disk *d)
+{
+	aoe_io_cancel_all(d);
+	waitq_wake_all(&d->wq);
+}
+
 void aoe_close(struct aoe_disk *d)
 {
 	d->closed = true;

@@ -55,6 +55,12 @@ void aoe_fresh_mac(uint8_t mac[ETH_ALEN]);
 int must_check aoe_drain(struct aoe_disk *d, uint64_t deadline_ns);
 
 /*
+ * Take back what is outstanding: requests complete with -E_CANCELLED now, whether or
+ * not the target carried them out. Later requests are served. Not from a done.
+ */
+void aoe_cancel(struct aoe_disk *d);
+
+/*
  * Blocks. Reserve/Release commands (AoEr11, command 3), with d's source MAC.
  * 0, -E_FENCED (the list is held by others: the command was refused),
  * -E_TIMEDOUT (no answer: whether it was carried out is unknown), -E_IO.

@@ -148,6 +148,25 @@ static void test_store_away_and_back(void **state)
 	assert_int_equal(target.sectors[20][511], 0x77);
 }
 
+static void test_cancel_takes_back_what_is_out(void **state)
+{
+	struct probe *p, *q, *again;
+
+	target.silent = true;
+	p = probe_submit(BLK_WRITE, 5, 16, 0x77);
+	q = probe_submit(BLK_WRITE, 5, 2, 0x78); /* waits for the first: they overlap */
+	run_for(NS_PER_S);
+	aoe_cancel(disk);
+	assert_int_equal(probe_finish(p), -E_CANCELLED);
+	assert_int_equal(probe_finish(q), -E_CANCELLED);
+	assert_int_equal(aoe_drain(disk, soon()), 0);
+	target.silent = false;
+	again = probe_submit(BLK_WRITE, 5, 16, 0x79);
+	run_for(10 * NS_PER_S);
+	assert_int_equal(probe_finish(again), 0);
+	assert_int_equal(target.sectors[20][511], 0x79);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -156,6 +175,7 @@ int main(void)
 	    AOE_TEST(test_lost_copy_is_waited_out),
 	    AOE_TEST(test_overlap_is_serialised),
 	    AOE_TEST(test_store_away_and_back),
+	    AOE_TEST(test_cancel_takes_back_what_is_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
