@@ -191,14 +191,15 @@ bool sched_others_waiting(void)
 
 unsigned sched_place_vcpu(void)
 {
-	unsigned best = 0;
+	unsigned best = MAX_CPUS;
 
 	/* From the last CPU down: the boot CPU also serves NIC, console and moves. A CPU
 	 * where VMX could not be switched on runs no guests. */
 	for (unsigned i = cpu_count; i-- > 0;)
 		if (cpus[i].vmxon_page &&
-		    (!cpus[best].vmxon_page || !best || queues[i].vcpus < queues[best].vcpus))
+		    (best == MAX_CPUS || queues[i].vcpus < queues[best].vcpus))
 			best = i;
+	ASSERT(best != MAX_CPUS); /* VMs are built only where virt_detect says usable */
 	queues[best].vcpus++;
 	return best;
 }

@@ -80,8 +80,8 @@ static const char *adjust_secondary(void)
 	int err;
 
 	err = vmx_adjust(CPU2_EPT | CPU2_UNRESTRICTED,
-			 CPU2_VPID | CPU2_RDTSCP | CPU2_INVPCID | CPU2_XSAVES | CPU2_TSC_SCALING |
-			     CPU2_PML,
+			 CPU2_VPID | CPU2_RDTSCP | CPU2_WBINVD | CPU2_INVPCID | CPU2_XSAVES |
+			     CPU2_TSC_SCALING | CPU2_PML,
 			 rdmsr(MSR_VMX_CPU_CTLS2), &c->cpu2, &missing);
 	if (err)
 		return missing & CPU2_EPT ? "the CPU has VT-x but no EPT (extended page tables)"
@@ -135,7 +135,12 @@ static const char *detect(void)
 
 const struct virt_caps *virt_detect(void)
 {
-	vmx_caps.virt.why_not = detect();
-	vmx_caps.virt.usable = !vmx_caps.virt.why_not;
+	static bool detected;
+
+	if (!detected) {
+		vmx_caps.virt.why_not = detect();
+		vmx_caps.virt.usable = !vmx_caps.virt.why_not;
+		detected = true;
+	}
 	return &vmx_caps.virt;
 }

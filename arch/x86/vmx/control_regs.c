@@ -19,7 +19,7 @@
 #define CR0_HELD  (CR0_NE | CR0_NW | CR0_CD)
 
 #define CR4_PAE	  BIT(5)
-#define CR4_VMXE  BIT(13)
+#define CR4_MCE	  BIT(6)
 #define CR4_PCIDE BIT(17)
 
 #define EFER_LME BIT(8)
@@ -83,7 +83,8 @@ static void cr0_load(struct hw_vcpu *h, uint64_t v)
 
 static void cr4_load(struct hw_vcpu *h, uint64_t v)
 {
-	uint64_t must = vmx_caps.cr4_fixed0;
+	/* Without MCE a machine check shuts the processor down before it can exit. */
+	uint64_t must = vmx_caps.cr4_fixed0 | CR4_MCE;
 
 	vmwrite(VMCS_CR4_MASK, ~h->cr4_allowed | must);
 	vmwrite(VMCS_CR4_SHADOW, v);

@@ -17,6 +17,13 @@ static enum vcpu_exit_kind decode_external(struct hw_vcpu *h, struct vcpu_exit *
 	return VCPU_EXIT_HOST;
 }
 
+/* Memory or processor broke while a guest ran: the guest cannot handle that for the host. */
+static enum vcpu_exit_kind machine_check(struct hw_vcpu *h, struct vcpu_exit *e)
+{
+	arch.panic("machine check while a guest ran, guest rip %lx", vmread(VMCS_GUEST_RIP));
+	return VCPU_EXIT_FAILED;
+}
+
 static enum vcpu_exit_kind decode_exception_nmi(struct hw_vcpu *h, struct vcpu_exit *e)
 {
 	uint32_t info = vmread(VMCS_EXIT_INTR_INFO);
@@ -26,7 +33,9 @@ static enum vcpu_exit_kind decode_exception_nmi(struct hw_vcpu *h, struct vcpu_e
 		e->vector = 0;
 		return VCPU_EXIT_HOST;
 	}
-	return VCPU_EXIT_FAILED; /* no exception is intercepted */
+	if ((info & 0xff) == VECTOR_MACHINE_CHECK)
+		machine_check(h, e);
+	return VCPU_EXIT_FAILED; /* no other exception is intercepted */
 }
 
 static enum vcpu_exit_kind decode_timer(struct hw_vcpu *h, struct vcpu_exit *e)
@@ -149,6 +158,7 @@ static const struct exit_row exit_table[] = {
     [EXIT_REASON_WRMSR] = CALL(decode_msr_write),
     [EXIT_REASON_MWAIT] = ROW(VCPU_EXIT_UNDEFINED),
     [EXIT_REASON_MONITOR] = ROW(VCPU_EXIT_UNDEFINED),
+    [EXIT_REASON_MACHINE_CHECK] = CALL(machine_check),
     [EXIT_REASON_EPT_VIOLATION] = CALL(decode_ept),
     [EXIT_REASON_INVEPT] = ROW(VCPU_EXIT_UNDEFINED),
     [EXIT_REASON_PREEMPTION] = CALL(decode_timer),

@@ -174,6 +174,8 @@
 #define INTR_TYPE_PRIV_SOFT   (5u << 8)
 #define INTR_TYPE_SOFT_EXC    (6u << 8)
 
+#define VECTOR_MACHINE_CHECK 18
+
 /* Interruptibility state */
 #define INTR_STATE_STI	  1u
 #define INTR_STATE_MOV_SS 2u

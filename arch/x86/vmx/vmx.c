@@ -10,6 +10,8 @@
 
 #define CR0_NE	       BIT(5)
 #define CR4_VMXE       BIT(13)
+#define CR4_MCE	       BIT(6)
+#define CR4_OSFXSR     BIT(9)
 #define CR4_OSXSAVE    BIT(18)
 #define FEATURE_LOCKED BIT(0)
 #define FEATURE_VMXON  BIT(2)
@@ -50,12 +52,21 @@ int virt_enable_cpu(void)
 	cr0 = (cr0 | vmx_caps.cr0_fixed0) & vmx_caps.cr0_fixed1;
 	asm volatile("movq %0, %%cr0" ::"r"(cr0));
 	asm volatile("movq %%cr4, %0" : "=r"(cr4));
-	cr4 |= CR4_VMXE | (vmx_caps.xsave ? CR4_OSXSAVE : 0);
+	/* A CPU that we started has none of these: SSE state, machine-check reports. */
+	cr4 |= CR4_VMXE | CR4_MCE | CR4_OSFXSR | (vmx_caps.xsave ? CR4_OSXSAVE : 0);
 	cr4 = (cr4 | vmx_caps.cr4_fixed0) & vmx_caps.cr4_fixed1;
 	asm volatile("movq %0, %%cr4" ::"r"(cr4));
 	region = hpa_of(c->vmxon_page);
 	asm volatile("vmxon %1; setna %0" : "=rm"(failed) : "m"(region) : "cc", "memory");
-	return failed ? -E_NOTSUP : 0;
+	if (!failed)
+		return 0;
+	arch.page_free(c->vmxon_page);
+	c->vmxon_page = NULL;
+	if (c->index == 0) {
+		vmx_caps.virt.usable = false;
+		vmx_caps.virt.why_not = "VT-x could not be switched on by this CPU";
+	}
+	return -E_NOTSUP;
 }
 
 void hw_vcpu_use(struct hw_vcpu *h)
@@ -154,7 +165,7 @@ static void vmcs_write_controls(struct hw_vcpu *h)
 	vmwrite(VMCS_CPU_CONTROLS2, h->cpu2_controls);
 	vmwrite(VMCS_EXIT_CONTROLS, vmx_caps.controls.exit);
 	vmwrite(VMCS_ENTRY_CONTROLS, vmx_caps.controls.entry);
-	vmwrite(VMCS_EXCEPTION_BITMAP, 0);
+	vmwrite(VMCS_EXCEPTION_BITMAP, BIT(VECTOR_MACHINE_CHECK)); /* it is the host's */
 	vmwrite(VMCS_PF_ERROR_MASK, 0);
 	vmwrite(VMCS_PF_ERROR_MATCH, 0);
 	vmwrite(VMCS_CR3_TARGETS, 0);
