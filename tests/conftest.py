@@ -63,7 +63,7 @@ class Report:
     def __init__(self):
         self.counts = {"passed": 0, "failed": 0, "skipped": 0}
         self.out = sys.__stdout__
-        self.failures = []
+        self.setup = {}  # seconds: booting machines for a test is part of what it takes
         self.started = time.monotonic()
 
     def line(self, outcome, name, seconds=None, why=""):
@@ -82,6 +82,7 @@ class Report:
         name = report.nodeid.removeprefix("tests/")
         if report.when == "setup":
             report_parts = None
+            self.setup[report.nodeid] = report.duration
             if report.passed:
                 return
         else:
@@ -100,7 +101,7 @@ class Report:
             self.line("failed", name, report.duration)
             self._explain(report)
         else:
-            self.line("passed", name, report.duration)
+            self.line("passed", name, self.setup.get(report.nodeid, 0) + report.duration)
 
     def _parts(self, name, report, results):
         for outcome, part, why in results:
@@ -123,7 +124,6 @@ class Report:
         self.out.flush()
 
     def _explain(self, report):
-        self.failures.append(report.nodeid)
         self._indent(report.longreprtext)
         for title, content in report.sections:
             if content.strip():
