@@ -65,10 +65,14 @@ static void inject(struct vcpu *v)
 static void take_signals(struct vcpu *v)
 {
 	if (v->init_pending) {
+		uint64_t adjust = v->state->msrs[CPU_MSR_TSC_ADJUST];
+
 		v->init_pending = false;
 		v->halted = v->nmi_pending = false;
 		vcpu_reset_state(v);
+		v->state->msrs[CPU_MSR_TSC_ADJUST] = adjust; /* INIT leaves the TSC alone */
 		v->wait_sipi = v->id != 0;
+		v->state->activity = v->wait_sipi ? CPU_WAIT_SIPI : CPU_ACTIVE;
 	}
 	if (v->sipi_pending && v->wait_sipi) {
 		struct cpu_segment *cs = &v->state->seg[SEG_CS];
@@ -76,6 +80,7 @@ static void take_signals(struct vcpu *v)
 		cs->selector = (uint16_t)v->sipi_vector << 8;
 		cs->base = (uint64_t)v->sipi_vector << 12;
 		v->state->rip = 0;
+		v->state->activity = CPU_ACTIVE;
 		v->state_new = true;
 		v->wait_sipi = false;
 	}
@@ -126,6 +131,7 @@ void vcpu_drain_dirty(struct vcpu *v)
 /* Stay out of the guest with all state in v->state, until told to go on. */
 static void park(struct vcpu *v)
 {
+	take_signals(v); /* the state must have them: it may go on elsewhere */
 	if (!v->state_new) {
 		hw_vcpu_get_state(v->hw, v->state);
 		v->state->activity = v->wait_sipi ? CPU_WAIT_SIPI
@@ -249,8 +255,9 @@ static void show_cpuid(struct vcpu *v)
 static void vcpu_task(void *arg)
 {
 	struct vcpu *v = arg;
-	struct hw_vcpu_setup setup = {v->vm->slat, next_asid++, vm_guest_page, v->vm};
+	struct hw_vcpu_setup setup = {v->vm->slat, next_asid, vm_guest_page, v->vm};
 
+	next_asid = next_asid == UINT16_MAX ? 1 : next_asid + 1; /* 0 is the host's */
 	if (hw_vcpu_create(&setup, &v->hw) != 0)
 		v->exiting = true;
 	else
@@ -282,24 +289,20 @@ static void vcpu_task(void *arg)
 	waitq_wake_all(&v->stopped_wq);
 }
 
-/* ---- life
- * ------------------------------------------------------------------------------------------- */
-
-static void vcpu_free(struct vcpu *v)
-{
-	sched_unplace_vcpu(v->cpu);
-	v->vm->vcpus[v->id] = NULL;
-	kfree(v->state);
-	kfree(v);
-}
+/* ---- life --------------------------------------------------------------------------- */
 
 int vcpu_create(struct vm *vm, uint32_t id)
 {
 	struct vcpu *v = kzalloc(sizeof(*v));
-	int err = -E_NOMEM;
+	int err;
 
 	if (!v)
 		return -E_NOMEM;
+	v->state = kzalloc(sizeof(*v->state));
+	if (!v->state) {
+		kfree(v);
+		return -E_NOMEM;
+	}
 	v->vm = vm;
 	v->id = id;
 	v->stop_requested = true;
@@ -307,34 +310,31 @@ int vcpu_create(struct vm *vm, uint32_t id)
 	waitq_init(&v->stopped_wq);
 	v->cpu = sched_place_vcpu();
 	vm->vcpus[id] = v;
-	v->state = kzalloc(sizeof(*v->state));
-	if (!v->state)
-		goto undo;
 	err = vlapic_create(vm, v, id, &v->lapic);
 	if (err)
-		goto undo;
+		return err;
 	vm->vlapics[id] = v->lapic;
 	vcpu_reset_state(v);
 	v->task = task_create_on(v->cpu, "vcpu", vcpu_task, v);
-	if (!v->task) {
-		err = -E_NOMEM;
-		goto undo;
-	}
+	if (!v->task)
+		return -E_NOMEM;
 	vcpu_wait_stopped(v);
-	if (!v->exited)
-		return 0;
-	err = -E_NOMEM; /* the backend had no page left; the vlapic goes with the VM's devices */
-undo:
-	vcpu_free(v);
-	return err;
+	return v->exited ? -E_NOMEM : 0; /* exited: the backend had no page left */
 }
 
-void vcpu_destroy(struct vcpu *v)
+void vcpu_end(struct vcpu *v)
 {
 	v->exiting = true;
 	v->stop_requested = true;
 	vcpu_kick(v);
-	while (!v->exited)
+	while (v->task && !v->exited)
 		waitq_wait(&v->stopped_wq, TIME_NEVER);
-	vcpu_free(v);
+}
+
+void vcpu_free(struct vcpu *v)
+{
+	sched_unplace_vcpu(v->cpu);
+	v->vm->vcpus[v->id] = NULL;
+	kfree(v->state);
+	kfree(v);
 }

@@ -35,9 +35,17 @@ struct vcpu {
 	uint64_t run_ticks;
 };
 
-/* Makes the backend's part and the task (stopped until vm_resume). -E_NOMEM */
+/*
+ * Makes the backend's part and the task (stopped until vm_resume). -E_NOMEM: what was
+ * made so far is in vm->vcpus, for the two below.
+ */
 int must_check vcpu_create(struct vm *vm, uint32_t id);
-void vcpu_destroy(struct vcpu *v);
+/*
+ * End the task (blocks); then, when no device can kick the vCPU any more, free it. In
+ * two steps, because interrupts reach a vCPU until its local APIC is gone.
+ */
+void vcpu_end(struct vcpu *v);
+void vcpu_free(struct vcpu *v);
 /* Ask it to stop (returns at once), wait until it did, let it run on. */
 void vcpu_request_stop(struct vcpu *v);
 void vcpu_wait_stopped(struct vcpu *v);

@@ -91,11 +91,19 @@ int vm_define(const struct vm_config *cfg, struct vm **out)
 	return 0;
 }
 
+/* A crashed VM keeps its machine, for a look at it, and its disks' reservations. */
+static void drop_crashed(struct vm *vm)
+{
+	if (!vm->gave_away)
+		vm_release_disks(vm);
+	vm_teardown(vm);
+}
+
 int vm_undefine(struct vm *vm)
 {
 	if ((vm->state != VM_OFF && vm->state != VM_CRASHED) || vm->move_under_way)
 		return -E_STATE;
-	vm_teardown(vm);
+	drop_crashed(vm);
 	list_remove(&vm->node);
 	kfree(vm);
 	return 0;
@@ -109,6 +117,13 @@ static void stop_vcpus(struct vm *vm)
 		vcpu_request_stop(vm->vcpus[i]);
 	for (uint32_t i = 0; i < vm->vcpu_count; i++)
 		vcpu_wait_stopped(vm->vcpus[i]);
+}
+
+static void request_stop_all(struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->vcpu_count; i++)
+		vcpu_request_stop(vm->vcpus[i]);
+	waitq_wake_all(&service_wq);
 }
 
 static void for_each_device(struct vm *vm, void (*op)(struct vdev *d))
@@ -170,6 +185,9 @@ static void run(struct vm *vm)
 	set_state(vm, VM_RUNNING);
 	for (uint32_t i = 0; i < vm->vcpu_count; i++)
 		vcpu_run(vm->vcpus[i]);
+	/* The guest asked while it was being paused: it must not run on, but be served. */
+	if (vm->poweroff_requested || vm->reset_requested || vm->crash_requested)
+		request_stop_all(vm);
 }
 
 int vm_pause(struct vm *vm)
@@ -197,7 +215,7 @@ int vm_start(struct vm *vm)
 
 	if (vm->state != VM_OFF && vm->state != VM_CRASHED)
 		return -E_STATE;
-	vm_teardown(vm);
+	drop_crashed(vm);
 	err = vm_build(vm, NULL);
 	if (err)
 		return err;
@@ -266,13 +284,6 @@ int vm_create_incoming(const struct vm_config *cfg, const struct cpuid_policy *c
 
 /* ---- what the guest asks for
  * ---------------------------------------------------------------------- */
-
-static void request_stop_all(struct vm *vm)
-{
-	for (uint32_t i = 0; i < vm->vcpu_count; i++)
-		vcpu_request_stop(vm->vcpus[i]);
-	waitq_wake_all(&service_wq);
-}
 
 void vm_guest_poweroff(struct vm *vm)
 {

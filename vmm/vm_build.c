@@ -174,15 +174,19 @@ int vm_build(struct vm *vm, const struct cpuid_policy *cpuid)
 void vm_teardown(struct vm *vm)
 {
 	dirty_log_stop(vm);
-	for (uint32_t i = 0; i < vm->vcpu_count; i++)
-		vcpu_destroy(vm->vcpus[i]);
-	vm->vcpu_count = 0;
+	for (uint32_t i = 0; i < VM_MAX_VCPUS; i++)
+		if (vm->vcpus[i])
+			vcpu_end(vm->vcpus[i]);
 	while (!list_empty(&vm->devices)) {
 		struct vdev *d = list_entry(vm->devices.prev, struct vdev, node);
 
 		list_remove(&d->node);
 		d->ops->destroy(d);
 	}
+	for (uint32_t i = 0; i < VM_MAX_VCPUS; i++)
+		if (vm->vcpus[i])
+			vcpu_free(vm->vcpus[i]);
+	vm->vcpu_count = 0;
 	memset(vm->vlapics, 0, sizeof(vm->vlapics));
 	vm->console = NULL;
 	vm->vpic = NULL;
