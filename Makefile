@@ -224,6 +224,13 @@ $(B)/obj/%.S.o: %.S
 	@mkdir -p $(@D)
 	$(CC) $(KERNEL_CFLAGS) -D__ASSEMBLY__ -MMD -MP -c $< -o $@
 
+# moves (G)
+UNIT_LIB := kernel/lib/err.c kernel/lib/format.c kernel/lib/strutil.c kernel/lib/crc32c.c
+UNITS += move
+UNIT_move := $(filter-out migrate/state.c migrate/commands_move.c migrate/move_options.c,$(SRC_migrate)) \
+             tests/unit/fake_pair.c tests/unit/fake_fiber.c tests/unit/fake_kernel.c $(UNIT_LIB) \
+             vmm/guest_mem.c vmm/dev/state.c vmm/vm_config_check.c vmm/vm_config.c
+
 define UNIT_RULE
 $(B)/unit/test_$(1): tests/unit/test_$(1).c $$(UNIT_$(1)) $$(wildcard tests/unit/*.h)
 	@mkdir -p $$(@D)
@@ -236,6 +243,7 @@ unit: $(foreach u,$(UNITS),$(B)/unit/test_$(u))
 
 # ---- guests, gates and demonstration (tests/, tools/) -----------------------
 include tests/guests/guests.mk
+include tests/fuzz/fuzz.mk
 
 deps:
 	@tools/deps.sh

@@ -204,14 +204,31 @@ static void resume_here(struct move *m)
 		log_error("migrate: %s cannot go on: %s", m->p.vm, err_text(err));
 }
 
-static void send_failed(struct move *m, int err)
+/* The peer closed while we were sending: its last words say why. */
+static int last_words(struct move *m, int err)
 {
+	struct stream_record r;
+
+	while (err == -E_CLOSED && m->st.io.ready && m->st.io.ready(m->st.io.ctx)) {
+		if (stream_read(&m->st, &r, time_ns()))
+			break;
+		if (r.type == STREAM_ERROR)
+			err = stream_error_take(&m->st, &r);
+	}
+	return err;
+}
+
+/* Returns the error to be shown. */
+static int send_failed(struct move *m, int err)
+{
+	err = last_words(m, err);
 	if (!m->p.reason[0])
 		str_copy(m->p.reason, m->st.reason[0] ? m->st.reason : err_text(err),
 			 sizeof(m->p.reason));
 	log_warn("migrate: %s: not moved, runs on here: %s", m->p.vm, m->p.reason);
 	resume_here(m);
 	move_send_error(m, err);
+	return err;
 }
 
 void send_task(void *arg)
@@ -221,7 +238,7 @@ void send_task(void *arg)
 	int err = send_all(m);
 
 	if (err < 0) {
-		send_failed(m, err);
+		err = send_failed(m, err);
 	} else if (!err) {
 		move_set_stage(m, STAGE_ACTIVATION);
 		dirty_log_stop(m->vm);

@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Whole moves between two hosts in one process (fake_pair.h): they succeed, and
+ * whatever is cut, damaged, cancelled or restarted, exactly one copy runs at the end.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/lib/format.h"
+#include "tests/unit/fake_pair.h"
+
+#define MEMORY (4 * MiB)
+
+static struct vm *vm;
+static uint8_t *before; /* the guest's memory when it last stood at the source */
+static uint32_t id;
+
+static void begin(bool shared)
+{
+	fake_pair_reset();
+	vm = fake_pair_vm(MEMORY, shared);
+	before = NULL;
+}
+
+static void keep_memory(void)
+{
+	before = malloc(MEMORY);
+	for (uint64_t i = 0; i < MEMORY / PAGE_SIZE; i++)
+		memcpy(before + i * PAGE_SIZE, guest_mem_page(&vm->mem, i), PAGE_SIZE);
+}
+
+static void start(struct migrate_options opt)
+{
+	struct peer to = *peers_find("beta");
+
+	assert_int_equal(migrate_start(vm, &to, &opt, &id), 0);
+}
+
+static const struct move_progress *progress(void)
+{
+	return migrate_progress(id);
+}
+
+static bool runs(int host)
+{
+	struct vm *v = fake_pair_find(host, "web");
+
+	return v && v->state == VM_RUNNING;
+}
+
+static void finish(void)
+{
+	fake_fibers_reset();
+	fake_pair_free();
+	free(before);
+	assert_int_equal(fake_alloc_live, 0);
+}
+
+/* The source goes on as if nothing had been, the target has nothing left. */
+static void assert_unmoved(void)
+{
+	assert_true(runs(0));
+	assert_null(fake_pair_find(1, "web"));
+	assert_false(vm->move_under_way);
+	assert_false(vm->dirty.on);
+	assert_true(progress()->done);
+	assert_true(progress()->err < 0);
+	assert_true(progress()->reason[0]);
+	assert_int_equal(fake_fibers_alive(), 0);
+}
+
+static void assert_moved(void)
+{
+	struct vm *there = fake_pair_find(1, "web");
+
+	assert_null(fake_pair_find(0, "web"));
+	assert_non_null(there);
+	assert_int_equal(there->state, VM_RUNNING);
+	assert_false(there->move_under_way);
+	assert_true(fake_pair_same(before, there));
+	assert_int_equal(there->clock.frozen_tsc, 123456789);
+}
+
+/* ---- it works ---- */
+
+static void test_moves(void **state)
+{
+	char text[320];
+
+	begin(true);
+	keep_memory();
+	start((struct migrate_options){.verify = true});
+	fake_fibers_run(30 * NS_PER_S);
+	assert_moved();
+	assert_true(progress()->done);
+	assert_int_equal(progress()->err, 0);
+	assert_true(progress()->verified);
+	assert_int_equal(progress()->pages_sent, 342);
+	assert_int_equal(progress()->zero_pages, 682);
+	assert_int_equal(fake_announced[1], 1);
+	assert_int_equal(fake_fibers_alive(), 0);
+	/* the storage names the target alone */
+	assert_int_equal(fake_storage.count, 1);
+	assert_memory_equal(fake_storage.list[0], fake_pair_find(1, "web")->disks[0].owner_mac, 6);
+	move_summary_text(progress(), text, sizeof(text));
+	assert_non_null(strstr(text, "every page compared"));
+	finish();
+}
+
+static void test_wire_bytes(void **state)
+{
+	begin(false);
+	keep_memory();
+	start((struct migrate_options){0});
+	fake_fibers_run(30 * NS_PER_S);
+	assert_moved();
+	/* 342 pages, VM description and CPU state aside, at 16 bytes a page or less */
+	assert_true(fake_stream_bytes[0] < 342 * (PAGE_SIZE + 16) + 16 * KiB);
+	finish();
+}
+
+static void test_moves_while_the_guest_writes(void **state)
+{
+	begin(true);
+	fake_guest_writes = 3;
+	fake_faults.rate = 20 * MiB;
+	start((struct migrate_options){.verify = true, .max_downtime_ns = 15 * NS_PER_MS});
+	fake_fibers_run(60 * NS_PER_S);
+	assert_true(runs(1));
+	assert_false(runs(0));
+	assert_true(progress()->verified);
+	assert_true(progress()->round > 1);
+	finish();
+}
+
+static void test_gives_up_on_a_busy_guest(void **state)
+{
+	begin(true);
+	fake_guest_writes = 40;
+	fake_faults.rate = 1 * MiB;
+	start((struct migrate_options){.max_downtime_ns = 40 * NS_PER_MS});
+	fake_fibers_run(600 * NS_PER_S);
+	assert_unmoved();
+	assert_int_equal(progress()->err, -E_TIMEDOUT);
+	finish();
+}
+
+static void test_paused_stays_paused(void **state)
+{
+	begin(true);
+	vm->state = VM_PAUSED;
+	start((struct migrate_options){0});
+	fake_fibers_run(30 * NS_PER_S);
+	assert_int_equal(fake_pair_find(1, "web")->state, VM_PAUSED);
+	assert_null(fake_pair_find(0, "web"));
+	finish();
+}
+
+static void test_boot_files_come_along(void **state)
+{
+	static uint8_t content[100000];
+
+	begin(true);
+	memset(content, 7, sizeof(content));
+	fake_pair_add_file(0, "vms/web/vmlinuz", content, sizeof(content));
+	keep_memory();
+	start((struct migrate_options){0});
+	fake_fibers_run(30 * NS_PER_S);
+	assert_moved();
+	assert_int_equal(fake_pair_files(1), 1);
+	finish();
+}
+
+static void test_boot_file_under_another_name(void **state)
+{
+	static const uint8_t content[100] = "kernel", other[100] = "another";
+
+	begin(true);
+	fake_pair_add_file(0, "vms/web/vmlinuz", content, sizeof(content));
+	fake_pair_add_file(1, "vms/web/vmlinuz", other, sizeof(other));
+	fake_pair_add_file(1, "common/vmlinuz", content, sizeof(content));
+	start((struct migrate_options){0});
+	fake_fibers_run(30 * NS_PER_S);
+	assert_string_equal(fake_pair_find(1, "web")->cfg.kernel, "common/vmlinuz");
+	finish();
+}
+
+static void test_there_and_back(void **state)
+{
+	struct migrate_options opt = {.verify = true};
+
+	begin(true);
+	keep_memory();
+	start(opt);
+	fake_fibers_run(30 * NS_PER_S);
+	assert_moved();
+	fake_host = 1;
+	assert_int_equal(migrate_start(fake_pair_find(1, "web"), peers_find("alpha"), &opt, &id),
+			 0);
+	fake_fibers_run(60 * NS_PER_S);
+	assert_int_equal(migrate_progress(id)->err, 0);
+	fake_host = 0;
+	assert_true(runs(0));
+	assert_null(fake_pair_find(1, "web"));
+	assert_true(fake_pair_same(before, fake_pair_find(0, "web")));
+	finish();
+}
+
+static void test_dry_run(void **state)
+{
+	begin(true);
+	start((struct migrate_options){.dry_run = true});
+	fake_fibers_run(30 * NS_PER_S);
+	assert_true(runs(0));
+	assert_null(fake_pair_find(1, "web"));
+	assert_int_equal(progress()->err, 0);
+	assert_int_equal(migrate_checks(id)->failed, 0);
+	finish();
+}
+
+/* ---- it is refused ---- */
+
+static void test_checks_refuse(void **state)
+{
+	begin(true);
+	vm->cpuid.count = 2; /* shown a feature that beta lacks */
+	start((struct migrate_options){0});
+	fake_fibers_run(30 * NS_PER_S);
+	assert_unmoved();
+	assert_int_equal(progress()->err, -E_MISMATCH);
+	assert_non_null(strstr(progress()->reason, "avx2"));
+	finish();
+}
+
+static void test_another_storage_is_refused(void **state)
+{
+	begin(true);
+	fake_storage.list[0][5] ^= 1; /* beta sees a list without our MAC */
+	start((struct migrate_options){0});
+	fake_fibers_run(30 * NS_PER_S);
+	assert_unmoved();
+	assert_non_null(strstr(progress()->reason, "disk vda is the same"));
+	finish();
+}
+
+static void test_one_at_a_time(void **state)
+{
+	struct migrate_options opt = {0};
+	uint32_t second;
+
+	begin(true);
+	start(opt);
+	assert_int_equal(migrate_start(vm, peers_find("beta"), &opt, &second), -E_BUSY);
+	fake_fibers_run(30 * NS_PER_S);
+	finish();
+}
+
+static void test_bad_device_state_is_refused(void **state)
+{
+	begin(true);
+	((uint32_t *)list_entry(vm->devices.next, struct vdev, node)->state)[0] = 1000001;
+	start((struct migrate_options){0});
+	fake_fibers_run(30 * NS_PER_S);
+	assert_unmoved();
+	assert_non_null(strstr(progress()->reason, "vtest 0 refuses"));
+	finish();
+}
+
+/* ---- it is cancelled ---- */
+
+static uint64_t cancel_at;
+
+static void cancel_task(void *arg)
+{
+	struct vm *v;
+
+	task_sleep_until(cancel_at);
+	v = fake_pair_find(fake_host, "web");
+	if (v)
+		(void)!migrate_cancel(v);
+}
+
+static void cancel_by(int host)
+{
+	unsigned unmoved = 0, moved = 0;
+
+	for (uint64_t at = 1; at < 400; at += 2) {
+		begin(true);
+		fake_faults.rate = 8 * MiB;
+		cancel_at = time_ns() + at * 10 * NS_PER_MS;
+		fake_host = host;
+		assert_non_null(task_create("cancel", cancel_task, NULL));
+		fake_host = 0;
+		start((struct migrate_options){0});
+		fake_fibers_run(60 * NS_PER_S);
+		assert_int_equal(runs(0) + runs(1), 1);
+		if (runs(0)) {
+			assert_unmoved();
+			unmoved++;
+		} else {
+			assert_null(fake_pair_find(0, "web"));
+			moved++;
+		}
+		finish();
+	}
+	assert_true(unmoved > 20);
+	assert_true(moved > 20);
+}
+
+static void test_cancel_at_the_source(void **state)
+{
+	cancel_by(0);
+}
+
+static void test_cancel_at_the_target(void **state)
+{
+	cancel_by(1);
+}
+
+/* ---- it is cut or damaged ---- */
+
+/* Ends of alpha's records in an undisturbed move. */
+static unsigned learn(bool shared, uint64_t *ends, unsigned room)
+{
+	unsigned n;
+
+	begin(shared);
+	start((struct migrate_options){.verify = true});
+	fake_fibers_run(30 * NS_PER_S);
+	n = MIN(fake_record_count, room);
+	memcpy(ends, fake_record_ends, n * sizeof(*ends));
+	finish();
+	return n;
+}
+
+static void one_copy(void)
+{
+	assert_int_equal(runs(0) + runs(1), 1);
+	if (runs(0))
+		assert_unmoved();
+	else
+		assert_null(fake_pair_find(0, "web"));
+}
+
+static void cut_everywhere(bool shared, bool partition)
+{
+	static uint64_t ends[4096];
+	unsigned n = learn(shared, ends, ARRAY_SIZE(ends)), doubts = 0;
+	struct vm *there;
+
+	for (unsigned i = 0; i < 2 * n; i++) {
+		begin(shared);
+		/* at the boundary, and in the middle of the next record's header */
+		fake_faults.cut_at = ends[i / 2] + (i & 1) * 5;
+		start((struct migrate_options){.verify = true});
+		fake_faults.cut_parts = partition;
+		fake_fibers_run(120 * NS_PER_S);
+		there = fake_pair_find(0, "web");
+		if (there && there->state == VM_IN_DOUBT) {
+			assert_true(partition && !shared);
+			doubts++;
+			fake_faults.partition = false; /* the target can be asked again */
+			fake_fibers_run(240 * NS_PER_S);
+		}
+		one_copy();
+		finish();
+	}
+	assert_int_equal(doubts > 0, partition && !shared);
+}
+
+static void test_cut_everywhere(void **state)
+{
+	cut_everywhere(true, false);
+}
+
+static void test_cut_without_arbiter(void **state)
+{
+	cut_everywhere(false, false);
+}
+
+static void test_partition(void **state)
+{
+	cut_everywhere(true, true);
+}
+
+static void test_partition_without_arbiter(void **state)
+{
+	cut_everywhere(false, true);
+}
+
+/* COMMITTED itself is lost: the storage says that the target has it. */
+static void test_cut_the_answers(void **state)
+{
+	uint64_t total;
+
+	begin(true);
+	start((struct migrate_options){0});
+	fake_fibers_run(30 * NS_PER_S);
+	total = fake_stream_bytes[1];
+	finish();
+	for (uint64_t at = 0; at < total; at += at + 100 < total ? 97 : 1) {
+		begin(true);
+		fake_faults.cut_back_at = at;
+		start((struct migrate_options){0});
+		fake_fibers_run(120 * NS_PER_S);
+		one_copy();
+		finish();
+	}
+}
+
+static void test_damage_everywhere(void **state)
+{
+	static uint64_t ends[4096];
+	unsigned n = learn(true, ends, ARRAY_SIZE(ends));
+	uint64_t start_of = 0;
+
+	for (unsigned i = 0; i + 1 < n; start_of = ends[i++])
+		for (unsigned where = 0; where < 20; where += 3) {
+			uint64_t at = start_of + where;
+
+			if (where >= 16) /* somewhere in the payload */
+				at = start_of + 16 + (ends[i] - start_of - 16) / 2;
+			if (at >= ends[i])
+				continue;
+			begin(true);
+			fake_faults.flip_at = at;
+			start((struct migrate_options){.verify = true});
+			fake_fibers_run(120 * NS_PER_S);
+			assert_unmoved();
+			finish();
+		}
+}
+
+/* ---- storage and hosts fail during commitment ---- */
+
+static void test_storage_silent_then_answers(void **state)
+{
+	static uint64_t ends[4096];
+	unsigned n = learn(true, ends, ARRAY_SIZE(ends));
+
+	begin(true);
+	/* COMMIT arrives, nothing comes back, and the storage goes away */
+	fake_faults.cut_at = ends[n - 1];
+	start((struct migrate_options){.verify = true});
+	while (fake_stream_bytes[0] < ends[n - 1])
+		fake_fibers_run(time_ns() + 50 * NS_PER_US);
+	fake_faults.storage_silent = true;
+	fake_faults.partition = true;
+	fake_fibers_run(60 * NS_PER_S);
+	assert_int_equal(runs(0) + runs(1), 0);
+	assert_int_equal(vm->state, VM_IN_DOUBT);
+	fake_faults.storage_silent = false;
+	fake_fibers_run(120 * NS_PER_S);
+	assert_int_equal(runs(0) + runs(1), 1);
+	finish();
+}
+
+/* The storage restarts after every number of commands; hosts can talk, the link was cut. */
+static void restart_everywhere(bool cut)
+{
+	static uint64_t ends[4096];
+	unsigned n = learn(true, ends, ARRAY_SIZE(ends)), commands;
+
+	begin(true);
+	start((struct migrate_options){.verify = true});
+	fake_fibers_run(30 * NS_PER_S);
+	commands = fake_storage.commands;
+	finish();
+	for (unsigned i = 0; i < commands + 4; i++) {
+		begin(true);
+		fake_faults.storage_restart_after = (int)i;
+		if (cut)
+			fake_faults.cut_at = ends[n - 1];
+		start((struct migrate_options){.verify = true});
+		fake_fibers_run(240 * NS_PER_S);
+		one_copy();
+		finish();
+	}
+}
+
+static void test_storage_restarts(void **state)
+{
+	restart_everywhere(false);
+}
+
+static void test_storage_restarts_and_link_is_cut(void **state)
+{
+	restart_everywhere(true);
+}
+
+/* Neither host answers and the storage forgot: stays paused until the operator says. */
+static void test_operator_decides(void **state)
+{
+	static uint64_t ends[4096];
+	unsigned n = learn(true, ends, ARRAY_SIZE(ends));
+
+	begin(true);
+	fake_faults.cut_at = ends[n - 1] - 1; /* COMMIT is not whole: the target discards */
+	start((struct migrate_options){.verify = true});
+	while (fake_stream_bytes[0] < ends[n - 1] - 1)
+		fake_fibers_run(time_ns() + 50 * NS_PER_US);
+	fake_faults.partition = true;
+	fake_storage_restart();
+	fake_fibers_run(120 * NS_PER_S);
+	assert_int_equal(runs(0) + runs(1), 0);
+	assert_int_equal(progress()->handover, HANDOVER_FORGOTTEN);
+	assert_int_equal(migrate_cancel(vm), -E_STATE);
+	assert_int_equal(migrate_decide(vm, true), 0);
+	fake_fibers_run(150 * NS_PER_S);
+	assert_unmoved();
+	finish();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_moves),
+	    cmocka_unit_test(test_wire_bytes),
+	    cmocka_unit_test(test_moves_while_the_guest_writes),
+	    cmocka_unit_test(test_gives_up_on_a_busy_guest),
+	    cmocka_unit_test(test_paused_stays_paused),
+	    cmocka_unit_test(test_boot_files_come_along),
+	    cmocka_unit_test(test_boot_file_under_another_name),
+	    cmocka_unit_test(test_there_and_back),
+	    cmocka_unit_test(test_dry_run),
+	    cmocka_unit_test(test_checks_refuse),
+	    cmocka_unit_test(test_another_storage_is_refused),
+	    cmocka_unit_test(test_one_at_a_time),
+	    cmocka_unit_test(test_bad_device_state_is_refused),
+	    cmocka_unit_test(test_cancel_at_the_source),
+	    cmocka_unit_test(test_cancel_at_the_target),
+	    cmocka_unit_test(test_cut_everywhere),
+	    cmocka_unit_test(test_cut_without_arbiter),
+	    cmocka_unit_test(test_partition),
+	    cmocka_unit_test(test_partition_without_arbiter),
+	    cmocka_unit_test(test_cut_the_answers),
+	    cmocka_unit_test(test_damage_everywhere),
+	    cmocka_unit_test(test_storage_silent_then_answers),
+	    cmocka_unit_test(test_storage_restarts),
+	    cmocka_unit_test(test_storage_restarts_and_link_is_cut),
+	    cmocka_unit_test(test_operator_decides),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
