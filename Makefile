@@ -214,6 +214,13 @@ UNIT_link_face = $(UNIT_LINK)
 UNIT_peers  := $(UNIT_FAKE) kernel/net/netbuf.c kernel/net/switch.c kernel/net/peers.c \
                kernel/net/link_frame.c kernel/lib/crc32c.c kernel/lib/format.c kernel/lib/strutil.c
 
+# processor and core of the VMM (I): on a faked processor, tests/unit/fake_cpu.h
+UNITS_CPU := ept
+FAKE_CPU  := tests/unit/fake_cpu.c tests/unit/fake_kernel.c
+UNIT_ept  := $(FAKE_CPU) arch/x86/vmx/ept.c
+UNITS += $(UNITS_CPU)
+$(foreach u,$(UNITS_CPU),$(B)/unit/test_$(u)): UNIT_CFLAGS += -include tests/unit/fake_cpu.h
+
 .PHONY: all deps check demo unit clean
 all:
 
@@ -226,7 +233,10 @@ $(B)/obj/%.S.o: %.S
 
 # moves (G)
 UNIT_LIB := kernel/lib/err.c kernel/lib/format.c kernel/lib/strutil.c kernel/lib/crc32c.c
-UNITS += move
+UNITS += move stream stop_policy checks
+UNIT_stream := migrate/stream.c tests/unit/fake_kernel.c $(UNIT_LIB)
+UNIT_stop_policy := migrate/stop_policy.c
+UNIT_checks := migrate/checks.c $(UNIT_LIB)
 UNIT_move := $(filter-out migrate/state.c migrate/commands_move.c migrate/move_options.c,$(SRC_migrate)) \
              tests/unit/fake_pair.c tests/unit/fake_fiber.c tests/unit/fake_kernel.c $(UNIT_LIB) \
              vmm/guest_mem.c vmm/dev/state.c vmm/vm_config_check.c vmm/vm_config.c

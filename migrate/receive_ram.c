@@ -15,7 +15,7 @@ static int not_ram(struct move *m, gfn_t gfn)
 			   (unsigned long long)gfn);
 }
 
-PAGE_JOURNEY(8)
+PAGE_JOURNEY(9)
 int receive_pages(struct move *m, const struct stream_record *r)
 {
 	if (r->length % STREAM_PAGE_SIZE)

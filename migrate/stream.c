@@ -71,7 +71,7 @@ void stream_begin(struct stream *s, enum stream_type type)
 	s->tx_len = 0;
 }
 
-PAGE_JOURNEY(3) void *stream_grow(struct stream *s, size_t len)
+void *stream_grow(struct stream *s, size_t len)
 {
 	uint8_t *at = s->tx + sizeof(struct stream_header) + s->tx_len;
 
@@ -84,7 +84,8 @@ void stream_add(struct stream *s, const void *data, size_t len)
 	memcpy(stream_grow(s, len), data, len);
 }
 
-PAGE_JOURNEY(4) int stream_end(struct stream *s)
+PAGE_JOURNEY(3)
+int stream_end(struct stream *s)
 {
 	struct stream_header h;
 	uint32_t padded = ALIGN_UP(s->tx_len, 8u);
@@ -205,7 +206,7 @@ static int read_one(struct stream *s, struct stream_header *h, uint64_t deadline
 	return 0;
 }
 
-PAGE_JOURNEY(7)
+PAGE_JOURNEY(8)
 int stream_read(struct stream *s, struct stream_record *out, uint64_t deadline_ns)
 {
 	struct stream_header h;

@@ -3,7 +3,7 @@
 #include "kernel/net/link.h"
 #include "migrate/stream.h"
 
-PAGE_JOURNEY(5) static int link_io_write(void *ctx, const void *data, size_t len)
+PAGE_JOURNEY(3) static int link_io_write(void *ctx, const void *data, size_t len)
 {
 	return link_send(ctx, data, len);
 }
@@ -13,7 +13,7 @@ static int link_io_push(void *ctx)
 	return link_push(ctx);
 }
 
-PAGE_JOURNEY(6)
+PAGE_JOURNEY(8)
 static int link_io_read(void *ctx, void *buf, size_t len, uint64_t deadline_ns)
 {
 	return link_recv(ctx, buf, len, deadline_ns);

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Each check fails for its own reason and names both values. */
+#include <stdio.h>
+#include <string.h>
+
+#include "migrate/checks.h"
+#include "tests/unit/fake_kernel.h"
+
+static struct stream_hello source, target;
+static struct stream_offer offer;
+static struct stream_facts facts;
+static struct check_list list;
+static const struct checks_input in = {&source, &target, &offer, &facts};
+static unsigned differences;
+
+unsigned cpuid_policy_compare(const struct cpuid_policy *guest, const struct cpuid_policy *host,
+			      void (*differ)(void *ctx, const char *what, uint64_t guest_value,
+					     uint64_t host_value),
+			      void *ctx)
+{
+	for (unsigned i = 0; i < differences; i++)
+		differ(ctx, "avx2", 1, 0);
+	return differences;
+}
+
+static void good(void)
+{
+	memset(&source, 0, sizeof(source));
+	memset(&offer, 0, sizeof(offer));
+	memset(&facts, 0, sizeof(facts));
+	memset(&list, 0, sizeof(list));
+	differences = 0;
+	source.version = STREAM_VERSION;
+	strcpy(source.pool, "lab");
+	target = source;
+	strcpy(offer.cfg.name, "web");
+	offer.cfg.memory = 256 * MiB;
+	offer.cfg.vcpus = 2;
+	offer.cfg.disk_count = 1;
+	strcpy(offer.disks[0].name, "vda");
+	offer.disks[0].shared = offer.disks[0].deciding = 1;
+	offer.disks[0].sectors = 1000;
+	offer.cpuid.tsc_khz = facts.host.tsc_khz = 2000000;
+	facts.free_bytes = GiB;
+	facts.cpus = 4;
+	facts.flags = FACT_RUNS_GUESTS;
+	facts.disks[0].sectors = 1000;
+	facts.disks[0].source_listed = 1;
+}
+
+static void run(void)
+{
+	checks_hello(&list, &in);
+	checks_run(&list, &in);
+}
+
+/* Exactly one failed, of that name, with these values. */
+static void fails(const char *name, const char *here, const char *there)
+{
+	char line[200], why[160];
+	unsigned n = 0;
+
+	run();
+	assert_int_equal(list.failed, 1);
+	for (unsigned i = 0; i < list.count; i++) {
+		const struct check *c = &list.list[i];
+
+		if (c->passed)
+			continue;
+		n++;
+		assert_string_equal(c->name, name);
+		assert_string_equal(c->source, here);
+		assert_string_equal(c->target, there);
+		assert_true(check_text(&list, i, line, sizeof(line)) > 0);
+		assert_int_equal(strncmp(line, "FAIL ", 5), 0);
+	}
+	assert_int_equal(n, 1);
+	check_reason(&list, why, sizeof(why));
+	assert_non_null(strstr(why, name));
+	good();
+}
+
+static void test_all_pass(void **state)
+{
+	char line[200];
+
+	good();
+	run();
+	assert_int_equal(list.failed, 0);
+	assert_true(list.count > 10);
+	assert_true(check_text(&list, 0, line, sizeof(line)) > 0);
+	assert_int_equal(strncmp(line, "ok   stream version", 19), 0);
+	assert_int_equal(check_text(&list, list.count, line, sizeof(line)), 0);
+}
+
+static void test_each_fails_alone(void **state)
+{
+	good();
+	target.version = 2;
+	fails("stream version", "1", "2");
+	strcpy(target.pool, "other");
+	fails("pool", "lab", "other");
+	facts.flags = 0;
+	fails("virtualisation", "needed", "no VT-x there");
+	facts.flags |= FACT_NAME_TAKEN;
+	fails("VM name free", "web", "has a VM of that name");
+	facts.flags |= FACT_MOVE_BUSY;
+	fails("no other move", "none", "a move is under way");
+	facts.free_bytes = 128 * MiB;
+	fails("memory", "256 MiB", "128 MiB");
+	facts.cpus = 1;
+	fails("CPUs", "2", "1");
+	differences = 1;
+	fails("avx2", "0x1", "0x0");
+	facts.host.tsc_khz = 2100000;
+	fails("TSC kHz", "2000000", "2100000");
+	offer.disks[0].shared = offer.disks[0].deciding = 0;
+	fails("disk vda shared", "on this host only", "needed");
+	facts.disks[0].err = -E_TIMEDOUT;
+	fails("disk vda reachable", "yes", err_text(-E_TIMEDOUT));
+	facts.disks[0].sectors = 999;
+	fails("disk vda sectors", "1000", "999");
+	facts.disks[0].source_listed = 0;
+	fails("disk vda is the same", "reserved by us", "does not see our reservation");
+	facts.disks[0].config_foreign = 1;
+	fails("disk vda config string", "free for us", "in use by others");
+}
+
+static void test_tsc(void **state)
+{
+	good();
+	facts.host.tsc_khz = 2000400; /* 200 ppm */
+	run();
+	assert_int_equal(list.failed, 0);
+	good();
+	facts.host.tsc_khz = 3000000;
+	facts.host.tsc_scaling = 1;
+	run();
+	assert_int_equal(list.failed, 0);
+}
+
+/* More failures than the list has room for are still failures. */
+static void test_overflow(void **state)
+{
+	char line[200];
+
+	good();
+	differences = CHECKS_MAX * 2;
+	run();
+	assert_int_equal(list.count, CHECKS_MAX);
+	assert_int_equal(list.failed, CHECKS_MAX * 2);
+	assert_int_equal(check_text(&list, CHECKS_MAX, line, sizeof(line)), 0);
+}
+
+/* A hostile target's numbers do not lead outside the arrays. */
+static void test_hostile_disk_count(void **state)
+{
+	good();
+	offer.cfg.disk_count = 0xffffffff;
+	run();
+	assert_true(list.count < CHECKS_MAX);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_all_pass),
+	    cmocka_unit_test(test_each_fails_alone),
+	    cmocka_unit_test(test_tsc),
+	    cmocka_unit_test(test_overflow),
+	    cmocka_unit_test(test_hostile_disk_count),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
