@@ -17,6 +17,8 @@ def test_directions_are_really_checked(tmp_path):
             "kernel/lib/base.h": "", "vmm/vm.h": "", "migrate/send.h": "",
             "kernel/a.h": '#include "kernel/b.h"\n', "kernel/b.h": '#include "kernel/a.h"\n',
             "kernel/up.c": '#include "vmm/vm.h"\n', "vmm/up.c": '#include "migrate/send.h"\n',
+            "kernel/log.h": "", "arch/x86/up.c": '#include "kernel/log.h"\n',
+            "boot/side.c": '#include "arch/x86/io.h"\n', "arch/x86/io.h": "",
             "kernel/lib/up.c": '#include "kernel/a.h"\n', "kernel/main.c": '#include "vmm/vm.h"\n',
             "vmm/vmcs.c": "int a = VMCS_GUEST_RIP; /* VMCS_HOST_RIP */\n",
             "arch/x86/vmx/vmcs.c": "int a = VMCS_GUEST_RIP;\n"}.items():
@@ -29,7 +31,9 @@ def test_directions_are_really_checked(tmp_path):
     assert [f for f in faults if f.startswith("kernel/lib/up.c:")]
     assert [f for f in faults if f.startswith("include cycle: kernel/a.h")]
     assert [f for f in faults if "VMCS_GUEST_RIP" in f and "vmm/vmcs.c" in f]
-    assert len(faults) == 5, faults
+    assert [f for f in faults if f.startswith("arch/x86/up.c: arch must not include kernel/log.h")]
+    assert [f for f in faults if f.startswith("boot/side.c: boot must not include arch/x86/io.h")]
+    assert len(faults) == 7, faults
 
 
 def test_headers_stand_alone():
