@@ -14,3 +14,24 @@ $(G)/exits.elf: tests/guests/ticker_start.S tests/guests/exits.c tests/guests/ti
 		-Dticker_main=exits_main -Dticker_interrupt=exits_interrupt \
 		-Wl,-T,tests/guests/ticker.ld -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments \
 		-o $@ $(filter %.c %.S,$^)
+
+# Linux, timed from its entry point to /init: in a guest, and started by bare.efi.
+$(G)/init-bench: tests/bench/init.c tests/guests/sys.h
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_CFLAGS) $(GUEST_LDFLAGS) -o $@ $(filter %.c,$^)
+$(G)/initrd-bench.img: $(G)/init-bench tests/guests/mkinitramfs.py build/guest/vmlinuz
+	$(PYTHON) tests/guests/mkinitramfs.py -o $@ --init $(G)/init-bench \
+		--modules build/guest/modules --wanted
+
+OBJ_bare := $(patsubst %,$(B)/boot-obj/%.o,tests/bench/bare.c boot/files.c boot/firmware.c \
+              boot/memmap.c kernel/lib/string.c kernel/lib/strutil.c kernel/lib/format.c)
+$(B)/bench/bare.so: $(OBJ_bare)
+	@mkdir -p $(@D)
+	$(LD) -nostdlib -shared -Bsymbolic -znocombreloc --no-undefined --build-id=none \
+	  -T $(EFI_CRT)/elf_x86_64_efi.lds $(EFI_CRT)/crt0-efi-x86_64.o $^ \
+	  $(EFI_CRT)/libgnuefi.a -o $@
+# As BOOTX64.EFI from its .so
+$(B)/bench/bare.efi: $(B)/bench/bare.so
+	$(OBJCOPY) -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j '.rel*' -j .reloc \
+	  --target efi-app-x86_64 --subsystem=10 $< $@
+-include $(OBJ_bare:.o=.d)

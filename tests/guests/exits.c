@@ -18,6 +18,7 @@
 
 #define SAMPLES	     1000
 #define PAGE	     4096u
+#define SPIN_LOOPS   25000000ul
 #define DIRTY_PAGES  256
 #define DIRTY_PAUSE  5000000u /* ticks between two passes over the pages */
 #define DIRTY_PASSES 8	      /* passes a report */
@@ -174,6 +175,17 @@ static void exits_measure(void)
 	MEASURE("mmio-lapic", (void)*lapic);
 }
 
+/* What the host takes of a guest that only computes: ticks over instructions. */
+static void spin_measure(void)
+{
+	uint64_t left = SPIN_LOOPS, start = tsc_read();
+
+	__asm__ volatile("1: dec %0; jnz 1b" : "+r"(left) : : "cc");
+	print_number("bench: spin ticks ", tsc_read() - start);
+	print_number(" instructions ", 2 * SPIN_LOOPS);
+	print("\n");
+}
+
 /* ---- writes to logged pages ---------------------------------------------------- */
 
 static void dirty_pass(uint64_t value)
@@ -227,6 +239,7 @@ void exits_main(const uint8_t *zero_page)
 	outb(COM1 + 2, 0x07); /* FIFOs on and empty */
 	clock_measure();
 	exits_measure();
+	spin_measure();
 	print("guest: ready\n");
 	if (option(cmd, "dirty"))
 		dirty_run();
