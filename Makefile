@@ -38,7 +38,7 @@ SRC_arch    := arch/x86/entry.S arch/x86/trampoline.S arch/x86/cpu.c arch/x86/tr
                arch/x86/apic.c arch/x86/tsc.c \
                arch/x86/vmx/caps.c arch/x86/vmx/vmx.c arch/x86/vmx/vmx_entry.S \
                arch/x86/vmx/guest_regs.c arch/x86/vmx/control_regs.c arch/x86/vmx/state.c \
-               arch/x86/vmx/run.c arch/x86/vmx/decode.c arch/x86/vmx/ept.c
+               arch/x86/vmx/run.c arch/x86/vmx/decode.c arch/x86/vmx/ept.c arch/x86/vmx/ept_log.c
 SRC_kernel  := kernel/main.c kernel/mem.c kernel/sched.c kernel/timer.c kernel/time.c kernel/irq.c \
                kernel/pci.c kernel/acpi.c kernel/rtc.c
 SRC_drivers := kernel/drivers/ata.c kernel/drivers/ata_pio.c kernel/drivers/ata_identify.c kernel/drivers/e1000.c kernel/drivers/e1000_hw.c
@@ -217,7 +217,8 @@ UNIT_peers  := $(UNIT_FAKE) kernel/net/netbuf.c kernel/net/switch.c kernel/net/p
 # processor and core of the VMM (I): on a faked processor, tests/unit/fake_cpu.h
 UNITS_CPU := ept
 FAKE_CPU  := tests/unit/fake_cpu.c tests/unit/fake_kernel.c
-UNIT_ept  := $(FAKE_CPU) arch/x86/vmx/ept.c
+EPT       := arch/x86/vmx/ept.c arch/x86/vmx/ept_log.c
+UNIT_ept  := $(FAKE_CPU) $(EPT)
 UNITS += $(UNITS_CPU)
 $(foreach u,$(UNITS_CPU),$(B)/unit/test_$(u)): UNIT_CFLAGS += -include tests/unit/fake_cpu.h
 
@@ -253,6 +254,7 @@ unit: $(foreach u,$(UNITS),$(B)/unit/test_$(u))
 
 # ---- guests, gates and demonstration (tests/, tools/) -----------------------
 include tests/guests/guests.mk
+include tests/bench/bench.mk
 include tests/fuzz/fuzz.mk
 
 deps:

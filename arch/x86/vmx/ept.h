@@ -3,6 +3,7 @@
 #ifndef ARCH_X86_VMX_EPT_H
 #define ARCH_X86_VMX_EPT_H
 
+#include "arch/x86/layout.h"
 #include "arch/x86/virt.h"
 
 /* EPT entry bits (SDM vol. 3, "The Extended Page Table Mechanism") */
@@ -26,6 +27,35 @@ struct slat {
 	 * INVEPT before it enters. */
 	uint32_t generation;
 };
+
+/* Levels count from 0, the table of 4 KiB leaves, up to 3, the root. */
+#define EPT_LEVELS  4
+#define EPT_ENTRIES 512u
+
+static inline uint64_t *ept_table_of(uint64_t entry)
+{
+	return (uint64_t *)(DIRECT_MAP + (entry & EPT_ADDR));
+}
+
+static inline unsigned ept_index(gpa_t gpa, int level)
+{
+	return gpa >> (PAGE_SHIFT + 9 * level) & (EPT_ENTRIES - 1);
+}
+
+static inline uint64_t ept_level_size(int level)
+{
+	return PAGE_SIZE << (9 * level);
+}
+
+static inline bool ept_is_leaf(uint64_t entry, int level)
+{
+	return level == 0 || (entry & EPT_LARGE);
+}
+
+uint64_t *ept_table_new(struct slat *s);
+void ept_table_free(struct slat *s, uint64_t *table);
+/* The leaf that maps gpa, and its level; NULL for none. */
+uint64_t *ept_find(const struct slat *s, gpa_t gpa, int *level);
 
 uint64_t ept_pointer(const struct slat *s);
 void ept_invalidate(const struct slat *s);
