@@ -35,3 +35,6 @@ $(B)/bench/bare.efi: $(B)/bench/bare.so
 	$(OBJCOPY) -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j '.rel*' -j .reloc \
 	  --target efi-app-x86_64 --subsystem=10 $< $@
 -include $(OBJ_bare:.o=.d)
+
+bench: $(B)/BOOTX64.EFI $(B)/pagurus.elf guests bench-guests
+	@$(PYTHON) tests/bench/bench.py --build $(B) $(BENCH)
