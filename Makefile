@@ -58,8 +58,8 @@ SRC_dev     := vmm/dev/vpm.c vmm/dev/vpci.c vmm/dev/vpci_func.c vmm/dev/virtqueu
                vmm/dev/vuart.c vmm/dev/vuart_regs.c vmm/dev/vlapic.c vmm/dev/vlapic_regs.c vmm/dev/vlapic_timer.c \
                vmm/dev/vlapic_ipi.c vmm/dev/vioapic.c vmm/dev/vpic.c vmm/dev/vpic_chip.c \
                vmm/dev/vpit.c vmm/dev/vpit_channel.c vmm/dev/vrtc.c vmm/dev/vrtc_time.c
-SRC_migrate := $(addprefix migrate/,checks.c commit.c facts.c handover.c migrate.c move.c \
-                 progress.c query.c receive.c receive_files.c receive_ram.c receive_state.c \
+SRC_migrate := $(addprefix migrate/,accept.c checks.c commit.c facts.c handover.c migrate.c move.c \
+                 progress.c query.c receive.c receive_files.c receive_offer.c receive_ram.c receive_state.c \
                  send.c send_round.c send_state.c send_stop.c state.c stop_policy.c stream.c \
                  stream_link.c)
 SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/entropy.c kernel/files.c \
@@ -215,10 +215,11 @@ UNIT_peers  := $(UNIT_FAKE) kernel/net/netbuf.c kernel/net/switch.c kernel/net/p
                kernel/net/link_frame.c kernel/lib/crc32c.c kernel/lib/format.c kernel/lib/strutil.c
 
 # processor and core of the VMM (I): on a faked processor, tests/unit/fake_cpu.h
-UNITS_CPU := ept
+UNITS_CPU := ept caps
 FAKE_CPU  := tests/unit/fake_cpu.c tests/unit/fake_kernel.c
 EPT       := arch/x86/vmx/ept.c arch/x86/vmx/ept_log.c
 UNIT_ept  := $(FAKE_CPU) $(EPT)
+UNIT_caps := $(FAKE_CPU) arch/x86/vmx/caps.c
 UNITS += $(UNITS_CPU)
 $(foreach u,$(UNITS_CPU),$(B)/unit/test_$(u)): UNIT_CFLAGS += -include tests/unit/fake_cpu.h
 

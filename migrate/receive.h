@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the target's files share about a VM that is being received: accept.c makes it,
+ * receive.c runs the table of records, receive_offer.c the stages before memory comes.
+ */
+#ifndef MIGRATE_RECEIVE_H
+#define MIGRATE_RECEIVE_H
+
+#include "migrate/move.h"
+
+enum phase { PHASE_OFFER, PHASE_RESERVE, PHASE_PRE_COPY, PHASE_STOPPED, PHASES };
+
+struct receiver {
+	struct move *m;
+	enum phase phase;
+	bool busy; /* another move was under way when this one came */
+	struct received_file file;
+	char files[STREAM_FILES_MAX][VM_PATH_LEN]; /* committed here by this move */
+	unsigned file_count;
+	struct received_state *state;
+	struct stream_verified sum;
+	uint64_t digest_next;
+};
+
+/* The whole move, to its end. */
+void receive_move(struct receiver *rx);
+int must_check receive_offer(struct receiver *rx, const struct stream_record *r);
+int must_check receive_file_data(struct receiver *rx, const struct stream_record *r);
+int must_check receive_reserve(struct receiver *rx);
+
+#endif
