@@ -13,14 +13,13 @@
 #define FEATURE_VMXON	 BIT(2)
 #define BASIC_TRUE_CTLS	 BIT(55)
 
-#define EPT_CAP_WALK4	  BIT(6)
-#define EPT_CAP_WB	  BIT(14)
-#define EPT_CAP_2M	  BIT(16)
-#define EPT_CAP_1G	  BIT(17)
-#define EPT_CAP_INVEPT	  BIT(20)
-#define EPT_CAP_AD	  BIT(21)
-#define EPT_CAP_INVEPT_1  BIT(25)
-#define EPT_CAP_INVVPID_1 BIT(41)
+#define EPT_CAP_WALK4	 BIT(6)
+#define EPT_CAP_WB	 BIT(14)
+#define EPT_CAP_2M	 BIT(16)
+#define EPT_CAP_1G	 BIT(17)
+#define EPT_CAP_INVEPT	 BIT(20)
+#define EPT_CAP_AD	 BIT(21)
+#define EPT_CAP_INVEPT_1 BIT(25)
 
 struct vmx_caps vmx_caps;
 
@@ -93,7 +92,6 @@ static const char *adjust_secondary(void)
 	vmx_caps.virt.page_1g = ept & EPT_CAP_1G;
 	vmx_caps.virt.ad_bits = ept & EPT_CAP_AD;
 	vmx_caps.invept_single = ept & EPT_CAP_INVEPT_1;
-	vmx_caps.invvpid_single = ept & EPT_CAP_INVVPID_1;
 	if (!vmx_caps.virt.ad_bits)
 		c->cpu2 &= ~CPU2_PML; /* PML needs the dirty flags */
 	vmx_caps.virt.pml = c->cpu2 & CPU2_PML;
@@ -106,7 +104,7 @@ static const char *adjust_secondary(void)
 	return NULL;
 }
 
-static const char *detect(void)
+const char *vmx_detect(void)
 {
 	uint64_t feature;
 	const char *why;
@@ -138,7 +136,7 @@ const struct virt_caps *virt_detect(void)
 	static bool detected;
 
 	if (!detected) {
-		vmx_caps.virt.why_not = detect();
+		vmx_caps.virt.why_not = vmx_detect();
 		vmx_caps.virt.usable = !vmx_caps.virt.why_not;
 		detected = true;
 	}

@@ -24,9 +24,12 @@ struct vmx_caps {
 	struct vmx_controls controls;
 	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 	uint32_t timer_shift; /* the preemption timer counts TSC >> this */
-	bool invept_single, invvpid_single;
+	bool invept_single;
 	bool rdtscp, xsave; /* the processor has these at all */
 };
 extern struct vmx_caps vmx_caps;
+
+/* Fill vmx_caps. NULL, or why this CPU cannot run guests. */
+const char *vmx_detect(void);
 
 #endif
