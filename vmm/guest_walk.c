@@ -100,28 +100,25 @@ int guest_linear_read(struct vm *vm, const struct cpu_paging *p, uint64_t linear
 int guest_linear_write(struct vm *vm, const struct cpu_paging *p, uint64_t linear, const void *buf,
 		       size_t len, uint32_t *fault, uint64_t *fault_at)
 {
-	const uint8_t *from = buf;
-	gpa_t gpa;
+	size_t first = MIN(len, PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
+	gpa_t gpa[2];
 	int err;
 
-	/* All pages are looked up before a byte is written: nothing half done. */
-	for (uint64_t at = linear; at < linear + len; at = ALIGN_DOWN(at, PAGE_SIZE) + PAGE_SIZE) {
-		*fault_at = at;
-		err = guest_walk(vm, p, at, true, &gpa, fault);
+	if (len > PAGE_SIZE)
+		return -E_RANGE;
+	/*
+	 * Both pages are looked up before a byte is written, and not again: nothing half
+	 * done, even when the first part lands in the entry that maps the second.
+	 */
+	for (unsigned i = 0; i < (len > first ? 2 : 1); i++) {
+		*fault_at = linear + (i ? first : 0);
+		err = guest_walk(vm, p, *fault_at, true, &gpa[i], fault);
 		if (err)
 			return err;
 	}
-	while (len) {
-		size_t part = MIN(len, PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
-
-		err = guest_walk(vm, p, linear, true, &gpa, fault);
-		if (err)
-			return err;
-		if (guest_mem_write(vm, gpa, from, part) != 0)
-			return 0; /* not RAM: written nowhere */
-		linear += part;
-		from += part;
-		len -= part;
-	}
-	return 0;
+	/* what is not RAM is written nowhere */
+	err = guest_mem_write(vm, gpa[0], buf, first);
+	if (!err && len > first)
+		err = guest_mem_write(vm, gpa[1], (const uint8_t *)buf + first, len - first);
+	return err == -E_RANGE ? 0 : err;
 }

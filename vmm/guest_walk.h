@@ -14,7 +14,8 @@
 int must_check guest_walk(struct vm *vm, const struct cpu_paging *p, uint64_t linear, bool write,
 			  gpa_t *gpa, uint32_t *fault);
 
-/* Copy from or to linear addresses, crossing pages. As guest_walk; *fault_at is the address. */
+/* Copy from or to linear addresses, crossing pages. As guest_walk; *fault_at is the address.
+ * A write has at most PAGE_SIZE bytes (-E_RANGE) and is done whole or not at all. */
 int must_check guest_linear_read(struct vm *vm, const struct cpu_paging *p, uint64_t linear,
 				 void *buf, size_t len, uint32_t *fault, uint64_t *fault_at);
 int must_check guest_linear_write(struct vm *vm, const struct cpu_paging *p, uint64_t linear,
