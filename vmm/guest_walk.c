@@ -14,9 +14,10 @@
 #define PTE_PS	 BIT(7)
 #define PTE_ADDR 0x000ffffffffff000ul
 
-#define FAULT_PRESENT BIT(0)
-#define FAULT_WRITE   BIT(1)
-#define FAULT_USER    BIT(2)
+#define FAULT_PRESENT  BIT(0)
+#define FAULT_WRITE    BIT(1)
+#define FAULT_USER     BIT(2)
+#define FAULT_RESERVED BIT(3)
 
 struct walk {
 	int levels;    /* tables to go through */
@@ -66,9 +67,15 @@ int guest_walk(struct vm *vm, const struct cpu_paging *p, uint64_t linear, bool 
 			continue;
 		}
 		*fault |= FAULT_PRESENT;
+		if (level == 3) { /* no 512 GiB pages: the bit is reserved */
+			*fault |= FAULT_RESERVED;
+			return -E_NOENT;
+		}
 		if ((user && !for_user) || (write && !writable && (user || (p->cr0 & CR0_WP))))
 			return -E_NOENT;
-		entry &= w.entry_size == 8 ? PTE_ADDR : 0xfffff000;
+		if (w.entry_size == 4 && large) /* PSE-36: bits 39..32 are in 20..13 */
+			entry = (entry & 0xffc00000) | (entry >> 13 & 0xff) << 32;
+		entry &= PTE_ADDR;
 		*gpa = (entry & ~(BIT(shift) - 1)) | (linear & (BIT(shift) - 1));
 		return 0;
 	}
