@@ -215,13 +215,15 @@ UNIT_peers  := $(UNIT_FAKE) kernel/net/netbuf.c kernel/net/switch.c kernel/net/p
                kernel/net/link_frame.c kernel/lib/crc32c.c kernel/lib/format.c kernel/lib/strutil.c
 
 # processor and core of the VMM (I): on a faked processor, tests/unit/fake_cpu.h
-UNITS_CPU := ept caps dirty_log
-UNITS     += guest_mem guest_walk
+UNITS_CPU := ept caps dirty_log mem
+UNITS     += guest_mem guest_walk acpi_host
 FAKE_CPU  := tests/unit/fake_cpu.c tests/unit/fake_kernel.c
 EPT       := arch/x86/vmx/ept.c arch/x86/vmx/ept_log.c
 UNIT_ept  := $(FAKE_CPU) $(EPT)
 UNIT_caps := $(FAKE_CPU) arch/x86/vmx/caps.c
 UNIT_guest_mem := tests/unit/fake_kernel.c vmm/guest_mem.c
+UNIT_mem  := kernel/mem.c
+UNIT_acpi_host := tests/unit/fake_kernel.c kernel/acpi.c
 UNIT_guest_walk := $(UNIT_guest_mem) vmm/guest_walk.c
 UNIT_dirty_log := $(FAKE_CPU) $(EPT) vmm/dirty_log.c vmm/guest_mem.c
 UNITS += $(UNITS_CPU)

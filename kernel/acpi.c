@@ -3,7 +3,7 @@
 #include "kernel/acpi.h"
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
-#include "kernel/mem.h"
+#include "kernel/pci.h"
 
 struct acpi_rsdp {
 	char signature[8];
@@ -40,14 +40,21 @@ static bool sum_is_zero(const void *p, size_t len)
 	return sum == 0;
 }
 
+/* Some firmware keeps tables in memory that it calls reserved: not in the direct map. */
+static const void *map(hpa_t pa, uint64_t size)
+{
+	return (const void *)mmio_map(pa, size);
+}
+
 static const struct acpi_header *table_at(hpa_t pa)
 {
 	const struct acpi_header *h;
 
 	if (!pa)
 		return NULL;
-	h = hpa_to_virt(pa);
-	if (h->length < sizeof(*h) || h->length > ACPI_TABLE_MAX || !sum_is_zero(h, h->length)) {
+	h = map(pa, sizeof(*h));
+	if (!h || h->length < sizeof(*h) || h->length > ACPI_TABLE_MAX || !map(pa, h->length) ||
+	    !sum_is_zero(h, h->length)) {
 		log_warn("acpi: table at %#lx is damaged, skipped", pa);
 		return NULL;
 	}
@@ -93,8 +100,8 @@ void acpi_read(hpa_t rsdp_pa, struct acpi_facts *out)
 
 	if (!rsdp_pa)
 		return;
-	rsdp = hpa_to_virt(rsdp_pa);
-	if (memcmp(rsdp->signature, "RSD PTR ", 8) != 0 || !sum_is_zero(rsdp, 20)) {
+	rsdp = map(rsdp_pa, sizeof(*rsdp));
+	if (!rsdp || memcmp(rsdp->signature, "RSD PTR ", 8) != 0 || !sum_is_zero(rsdp, 20)) {
 		log_warn("acpi: no valid RSDP at %#lx", rsdp_pa);
 		return;
 	}
