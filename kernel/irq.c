@@ -6,6 +6,7 @@
 #include "arch/x86/cpu.h"
 #include "kernel/log.h"
 #include "kernel/sched.h"
+#include "kernel/time.h"
 
 #define MAX_HANDLERS 16
 
@@ -55,7 +56,11 @@ void irq_handle_locked(unsigned vector)
 
 void irq_interrupt(unsigned vector)
 {
+	uint64_t start;
+
 	host_lock();
+	start = time_ns();
 	irq_handle_locked(vector);
+	sched_count_irq(time_ns() - start);
 	host_unlock();
 }

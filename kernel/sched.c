@@ -34,6 +34,7 @@ struct run_queue {
 	struct task *current; /* NULL in the idle loop */
 	uint64_t idle_rsp;
 	uint64_t idle_ns;
+	uint64_t guest_ticks;
 	unsigned vcpus;
 	bool sleeping;
 };
@@ -212,6 +213,29 @@ void sched_unplace_vcpu(unsigned cpu)
 uint64_t sched_idle_ns(unsigned cpu)
 {
 	return queues[cpu].idle_ns;
+}
+
+void sched_count_guest(uint64_t ticks)
+{
+	my_queue()->guest_ticks += ticks;
+}
+
+/* idle() counts from falling asleep to waking up: what lies between comes off here. */
+void sched_count_irq(uint64_t ns)
+{
+	struct run_queue *q = my_queue();
+
+	if (q->sleeping)
+		q->idle_ns -= ns;
+}
+
+uint64_t sched_work_ticks(void)
+{
+	uint64_t work = time_ticks() * cpu_count;
+
+	for (unsigned i = 0; i < cpu_count; i++)
+		work -= time_ns_to_ticks(queues[i].idle_ns) + queues[i].guest_ticks;
+	return work;
 }
 
 /* ---- wait queues ---------------------------------------------------------------- */

@@ -33,7 +33,16 @@ void sched_kick_cpu(unsigned cpu);
 uint64_t timer_next_deadline(void);
 void timers_run(void);
 
-/* For `top`: time that a CPU spent idle, host ns. */
+/* For `cpu`: time that a CPU spent idle, host ns. */
 uint64_t sched_idle_ns(unsigned cpu);
+/* This CPU ran guest code for so many TSC ticks. */
+void sched_count_guest(uint64_t ticks);
+/* An interrupt handler of this CPU took so long: if the CPU slept, that was no sleep. */
+void sched_count_irq(uint64_t ns);
+/*
+ * TSC ticks since boot, of all CPUs together, neither asleep nor in a guest. The sleep
+ * of another CPU is known when it wakes.
+ */
+uint64_t sched_work_ticks(void);
 
 #endif

@@ -219,6 +219,7 @@ static void enter(struct vcpu *v)
 	host_lock();
 	v->run_ticks += before;
 	v->vm->stats.run_ticks += before;
+	sched_count_guest(before);
 	vcpu_drain_dirty(v);
 	hw_vcpu_decode(v->hw, &exit);
 	v->vm->stats.exits[exit.kind]++;
