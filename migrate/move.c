@@ -9,6 +9,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "kernel/mem.h"
+#include "kernel/sched.h"
 #include "kernel/time.h"
 
 /* A free slot, or that of the move that finished longest ago; NULL when all are active. */
@@ -104,6 +105,10 @@ bool move_any_active(void)
 void move_set_stage(struct move *m, enum move_stage s)
 {
 	m->p.stage = s;
+	if (s == STAGE_PRE_COPY)
+		m->work_before = sched_work_ticks();
+	else if (s == STAGE_STOP_AND_COPY)
+		m->p.work_ticks = sched_work_ticks() - m->work_before;
 	log_info("migrate: %s: stage %d, %s", m->p.vm, s, move_stage_name(s));
 }
 
