@@ -262,6 +262,7 @@ unit: $(foreach u,$(UNITS),$(B)/unit/test_$(u))
 # ---- guests, gates and demonstration (tests/, tools/) -----------------------
 include tests/guests/guests.mk
 include tests/bench/bench.mk
+include tests/guests/life.mk
 include tests/fuzz/fuzz.mk
 
 deps:

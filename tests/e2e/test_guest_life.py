@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""How guests end and begin: off, reboot, crash, power button, one beside others.
+
+Host crab has two CPUs and five bare guests that tick while a sixth is made to end.
+"""
+import re
+import time
+
+import pytest
+
+from lab import guests
+from lab.guests import Guest, LINUX_MEMORY, LINUX_QUIET
+from lab.host import SCALE
+from lab.pair import LINUX_BOOT_TIMEOUT, MOVE_TIMEOUT
+
+TICKERS = [f"t{n}" for n in range(1, 6)]
+WAIT = 60 * SCALE
+
+
+def ender(name):
+    return Guest(name, 4, {"kernel": "build/guest/ender.elf"}, "-")
+
+
+def elf_linux(name):
+    return Guest(name, LINUX_MEMORY,
+                 {"kernel": "build/guest/vmlinux", "initrd": "build/guest/initrd.img"},
+                 f"{LINUX_QUIET} pagurus.work=4 pagurus.rate=50 pagurus.tick")
+
+
+@pytest.fixture(scope="module")
+def crab(lab):
+    tickers = [guests.ticker(name, pages=64, rate=50) for name in TICKERS]
+    host = lab.host("crab", cpus=2, vms=[*tickers, ender("ender"), elf_linux("elf")])
+    lab.start(host)
+    for name in TICKERS:
+        host.ok(f"start {name}")
+    yield host
+    host.check()
+    host.kill()
+
+
+def wait_state(host, vm, state, timeout=WAIT):
+    end = time.monotonic() + timeout
+    while host.state(vm) != state:
+        assert time.monotonic() < end, f"{vm} is {host.state(vm)} at {host.name}, not {state}"
+        time.sleep(0.5)
+
+
+def start_ender(host):
+    if host.state("ender") is None:
+        host.ok("define ender")
+    host.ok("start ender")
+    with host.console("ender") as con:
+        con.expect(r"^guest: ready", WAIT)
+
+
+def press(host, key, words):
+    """Type a key on the ender's console, and wait for what it then says."""
+    with host.console("ender") as con:
+        con.send(key)
+        con.expect(words, WAIT)
+
+
+def all_tick(host, names=TICKERS):
+    for name in names:
+        host.follow(name, 1)
+
+
+def test_two_cpus_run_five_guests(crab):
+    assert crab.states() == {**{name: "running" for name in TICKERS}, "ender": "off", "elf": "off"}
+    assert re.search(r"2 CPUs|cpus +2", crab.ok("host").text, re.IGNORECASE)
+    all_tick(crab)
+
+
+def test_pause_stops_one_guest_alone(crab):
+    before = crab.follow("t1", 2)
+    crab.ok("pause t1")
+    assert crab.state("t1") == "paused"
+    all_tick(crab, TICKERS[1:])
+    with crab.console("t1") as con:
+        time.sleep(3)
+        assert "work: tick" not in crab.serial.text(con.live), "a paused guest ticked"
+    crab.ok("unpause t1")
+    after = crab.follow("t1", 2)
+    after.after(before)
+    # its clock stood still with it: the next line is the next second, and no gap is seen
+    assert after.rows[0][0] <= before.tick + 4
+    assert after.longest_gap_ms < 1000
+
+
+@pytest.mark.parametrize("key,reason", [
+    ("t", r"triple fault"),
+    ("u", r"cannot carry out .* 0x30000000"),
+    ("m", r"cannot carry out .* 0xd000000\d by 0f 01 10")])
+def test_crash_stays_alone(crab, key, reason):
+    start_ender(crab)
+    with crab.console("ender") as con:
+        con.send(key)
+    wait_state(crab, "ender", "crashed")
+    assert re.search(rf"^reason +.*{reason}", crab.ok("info ender").text, re.MULTILINE)
+    all_tick(crab)
+
+
+def test_power_off(crab):
+    start_ender(crab)
+    press(crab, "p", r"^ender: off")
+    wait_state(crab, "ender", "off")
+    all_tick(crab, ["t1"])
+
+
+def test_power_button(crab):
+    start_ender(crab)
+    crab.ok("shutdown ender")
+    with crab.console("ender") as con:
+        con.expect(r"^ender: power button$", WAIT)
+    crab.ok("destroy ender")
+    assert crab.state("ender") == "off"
+
+
+def test_reset(crab):
+    start_ender(crab)
+    with crab.console("ender") as con:
+        con.expect(r"^ender: second 2$")
+    press(crab, "r", r"^ender: reset\n(?:.*\n)*?guest: ready\n(?:.*\n)*?ender: second 1\n")
+    assert crab.state("ender") == "running"
+    crab.ok("destroy ender")
+
+
+def test_elf_kernel(crab):
+    """Linux without the decompressor in front of it; then its power button."""
+    crab.ok("start elf")
+    with crab.console("elf") as con:
+        con.expect(r"^guest: ready", LINUX_BOOT_TIMEOUT)
+    crab.follow("elf", 2)
+    crab.ok("shutdown elf")
+    wait_state(crab, "elf", "off")
+
+
+# ---- with the other hosts ----------------------------------------------------------
+
+def move(source, target, vm, options=""):
+    result = source.ok(f"migrate {vm} {target.name} {options}".strip(), MOVE_TIMEOUT)
+    assert source.state(vm) is None
+    assert target.state(vm) == "running"
+    return result
+
+
+def meet(pair, crab):
+    pair.wait_peer(crab, "beta")
+    pair.wait_peer(pair.beta, "crab")
+
+
+def test_two_of_five_go_and_come_back(pair, crab):
+    meet(pair, crab)
+    for name in ("t1", "t2"):
+        before = crab.follow(name, 2)
+        move(crab, pair.beta, name, "--verify")
+        away = pair.beta.follow(name, 2)
+        away.after(before)
+        all_tick(crab, TICKERS[2:])
+    for name in ("t2", "t1"):
+        before = pair.beta.follow(name, 1)
+        move(pair.beta, crab, name, "--verify")
+        crab.follow(name, 2).after(before)
+    all_tick(crab)
+
+
+def test_reset_after_a_move(pair, crab):
+    """What the guest was booted from has gone along with it."""
+    meet(pair, crab)
+    start_ender(crab)
+    move(crab, pair.beta, "ender")
+    press(pair.beta, "r", r"^ender: reset\n(?:.*\n)*?guest: ready\n(?:.*\n)*?ender: second 1\n")
+    press(pair.beta, "p", r"^ender: off")
+    wait_state(pair.beta, "ender", "off")
+
+
+def rate(result):
+    """Bytes a second over the whole move, by the host's own clock."""
+    match = re.search(r"moved to \S+ in ([\d.]+) ms, .* (\d+) bytes on the wire", result.text)
+    assert match, result
+    return int(match.group(2)) * 1000 / float(match.group(1))
+
+
+def test_bandwidth_is_kept(pair, crab):
+    meet(pair, crab)
+    free = rate(move(crab, pair.beta, "t3"))
+    kept = rate(move(pair.beta, crab, "t3", "--bandwidth 1"))
+    print(f"free {free:.0f} bytes/s, with --bandwidth 1 {kept:.0f} bytes/s")
+    assert kept <= 1.02e6
+    assert free > 1.1 * kept
+
+
+def test_linux_reboots_where_it_went(pair):
+    """Off to beta, reset there, up again with its devices and disk; then off for good."""
+    host = pair.linux()
+    target, _, _ = pair.move("web", host)
+    with target.console("web") as con:
+        con.send("reboot -f\r")
+        con.expect(r"guest: ready", LINUX_BOOT_TIMEOUT)
+    seen = target.follow("web", 3)
+    assert seen.tick < 20 and seen.disk_ok > 0
+    with target.console("web") as con:
+        con.send("poweroff -f\r")
+    wait_state(target, "web", "off")
