@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The vCPU's architectural state: power-on values, the stream's table, checks on hostile input. */
+/* The vCPU's architectural state: power-on values and the stream's table. */
 #include "arch/x86/virt.h"
 #include "kernel/lib/string.h"
-#include "kernel/log.h"
-#include "vmm/cpu_policy_limits.h"
 #include "vmm/dev/vlapic.h"
 #include "vmm/vcpu.h"
 
@@ -15,7 +13,6 @@
 #define MXCSR_RESET	 0x1f80
 #define MXCSR_OFFSET	 24
 #define FCW_RESET	 0x37f
-#define XSAVE_HEADER	 512 /* XSTATE_BV, XCOMP_BV, reserved */
 
 #define ACCESS_CODE 0x9b
 #define ACCESS_DATA 0x93
@@ -63,74 +60,6 @@ int vcpu_set_state(struct vcpu *v, const struct cpu_state *in)
 	memcpy(v->state, in, sizeof(*in));
 	v->state_new = true;
 	return 0;
-}
-
-/* ---- checks ------------------------------------------------------------------------- */
-
-static bool is_canonical(uint64_t va)
-{
-	return (uint64_t)((int64_t)(va << 16) >> 16) == va;
-}
-
-static int refuse(const struct vcpu *v, const char *what, uint64_t value)
-{
-	log_warn("vcpu %u: incoming state refused: %s is %#lx", v->id, what, value);
-	return -E_INVAL;
-}
-
-/* What XRSTOR would fault on (SDM vol. 1, "XRSTOR ... Exceptions"): a fault would be the host's. */
-static int check_xsave(const struct vcpu *v, const struct cpu_state *in)
-{
-	uint64_t header[8];
-	uint32_t mxcsr;
-
-	if (in->xsave_len != CPU_XSAVE_MAX)
-		return refuse(v, "length of the extended state", in->xsave_len);
-	memcpy(header, in->xsave + XSAVE_HEADER, sizeof(header));
-	memcpy(&mxcsr, in->xsave + MXCSR_OFFSET, sizeof(mxcsr));
-	if (header[0] & ~(v->vm->cpuid.xcr0 | XCR0_ALWAYS))
-		return refuse(v, "XSTATE_BV", header[0]);
-	for (int i = 1; i < 8; i++)
-		if (header[i])
-			return refuse(v, "reserved part of the XSAVE header", header[i]);
-	if (mxcsr >> 16)
-		return refuse(v, "MXCSR", mxcsr);
-	if ((in->xcr0 & ~v->vm->cpuid.xcr0) || !xcr0_is_valid(in->xcr0))
-		return refuse(v, "XCR0", in->xcr0);
-	return 0;
-}
-
-/* What WRMSR and MOV DR would fault on, in the host. */
-static int check_registers(const struct vcpu *v, const struct cpu_state *in)
-{
-	static const uint8_t addresses[] = {CPU_MSR_LSTAR, CPU_MSR_CSTAR, CPU_MSR_KERNEL_GS_BASE,
-					    CPU_MSR_SYSENTER_ESP, CPU_MSR_SYSENTER_EIP};
-
-	for (size_t i = 0; i < ARRAY_SIZE(addresses); i++)
-		if (!is_canonical(in->msrs[addresses[i]]))
-			return refuse(v, "an address MSR", in->msrs[addresses[i]]);
-	if (in->msrs[CPU_MSR_FMASK] >> 32)
-		return refuse(v, "FMASK", in->msrs[CPU_MSR_FMASK]);
-	if (in->msrs[CPU_MSR_TSC_AUX] >> 32)
-		return refuse(v, "TSC_AUX", in->msrs[CPU_MSR_TSC_AUX]);
-	if (in->msrs[CPU_MSR_SPEC_CTRL]) /* no guest is shown it */
-		return refuse(v, "SPEC_CTRL", in->msrs[CPU_MSR_SPEC_CTRL]);
-	if (in->dr6 >> 32 || in->dr7 >> 32)
-		return refuse(v, "DR6 or DR7", in->dr6);
-	if (in->cr4 & ~cpu_policy_cr4(&v->vm->cpuid))
-		return refuse(v, "CR4", in->cr4);
-	if (in->activity > CPU_WAIT_SIPI || in->activity == CPU_SHUTDOWN)
-		return refuse(v, "activity", in->activity);
-	if (in->efer & ~0xd01ul)
-		return refuse(v, "EFER", in->efer);
-	return 0;
-}
-
-int vcpu_check_state(const struct vcpu *v, const struct cpu_state *in)
-{
-	int err = check_xsave(v, in);
-
-	return err ? err : check_registers(v, in);
 }
 
 /* ---- the table ---------------------------------------------------------------------- */
