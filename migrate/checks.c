@@ -138,7 +138,7 @@ int check_text(const struct check_list *l, unsigned i, char *buf, size_t size)
 	if (i >= l->count)
 		return 0;
 	c = &l->list[i];
-	return ksnprintf(buf, size, "%-4s %-28s %-20s %s", c->passed ? "ok" : "FAIL", c->name,
+	return ksnprintf(buf, size, "%-4s %-28s %-20s %s", c->passed ? "pass" : "FAIL", c->name,
 			 c->source, c->target);
 }
 

@@ -3,6 +3,7 @@
 #include "migrate/progress.h"
 
 #include "kernel/lib/format.h"
+#include "kernel/lib/muldiv.h"
 #include "kernel/time.h"
 
 static const char *const stage_names[STAGE_COUNT] = {
@@ -39,10 +40,35 @@ static int failure_text(const struct move_progress *p, char *buf, size_t size)
 			 move_stage_name(p->stage), p->reason[0] ? p->reason : err_text(p->err));
 }
 
+/* The last round's; in the first round, that of the time up to now. */
+static uint64_t rate_now(const struct move_progress *p)
+{
+	if (p->rate || time_ns() <= p->copying_since_ns)
+		return p->rate;
+	return mul_div(p->bytes - p->bytes_before, NS_PER_S, time_ns() - p->copying_since_ns);
+}
+
+/* Stage 2 in one line. */
+static int pre_copy_text(const struct move_progress *p, const char *dir, char *buf, size_t size)
+{
+	uint64_t sent = p->pages_total - MIN(p->pages_left, p->pages_total);
+	char bytes[16], rate[16], dark[24] = "not known yet";
+
+	if (p->predicted_ns)
+		format_ms(dark, p->predicted_ns);
+	return ksnprintf(buf, size,
+			 "%s %s %s: stage %d %s, round %u, %llu%%, %llu pages left, %s at %s/s, "
+			 "%llu dirty/s, blackout %s",
+			 p->vm, dir, p->peer, p->stage, move_stage_name(p->stage), p->round,
+			 (unsigned long long)percent(sent, p->pages_total),
+			 (unsigned long long)p->pages_left, format_size(bytes, p->bytes),
+			 format_size(rate, rate_now(p)), (unsigned long long)p->dirty_rate, dark);
+}
+
 int move_status_text(const struct move_progress *p, char *buf, size_t size)
 {
 	const char *dir = p->role == MOVE_SOURCE ? "to" : "from";
-	char bytes[16], rate[16];
+	char bytes[16];
 
 	if (p->done && p->err)
 		return failure_text(p, buf, size);
@@ -56,14 +82,7 @@ int move_status_text(const struct move_progress *p, char *buf, size_t size)
 	if (p->stage != STAGE_PRE_COPY)
 		return ksnprintf(buf, size, "%s %s %s: stage %d %s, %s", p->vm, dir, p->peer,
 				 p->stage, move_stage_name(p->stage), format_size(bytes, p->bytes));
-	return ksnprintf(buf, size,
-			 "%s %s %s: stage %d %s, round %u, %llu%%, %llu pages left, %s, %s/s, "
-			 "%llu dirty/s",
-			 p->vm, dir, p->peer, p->stage, move_stage_name(p->stage), p->round,
-			 (unsigned long long)percent(
-			     p->pages_total - MIN(p->pages_left, p->pages_total), p->pages_total),
-			 (unsigned long long)p->pages_left, format_size(bytes, p->bytes),
-			 format_size(rate, p->rate), (unsigned long long)p->dirty_rate);
+	return pre_copy_text(p, dir, buf, size);
 }
 
 int move_summary_text(const struct move_progress *p, char *buf, size_t size)

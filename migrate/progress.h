@@ -36,6 +36,8 @@ struct move_progress {
 	uint64_t predicted_ns;		  /* blackout, when the guest was stopped */
 	uint64_t measured_ns;		  /* from the pause to the target's word that it runs */
 	uint64_t target_ns;		  /* of this, the target from COMMIT to running */
+	uint64_t copying_since_ns;	  /* stage 2 began, with so many */
+	uint64_t bytes_before;		  /* bytes on the wire */
 	uint64_t work_ticks;		  /* of this host itself in stage 2, all told */
 	uint64_t started_ns, finished_ns; /* host time */
 	bool verified;			  /* every page compared */

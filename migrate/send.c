@@ -248,5 +248,11 @@ void send_task(void *arg)
 	if (err < 0)
 		return;
 	move_summary_text(&m->p, text, sizeof(text));
-	log_info("migrate: %s", text);
+	for (const char *line = text; *line;) {
+		const char *end = strchr(line, '\n');
+		int n = (int)(end ? (size_t)(end - line) : strlen(line));
+
+		log_info("migrate: %.*s", n, line);
+		line += n + (end != NULL);
+	}
 }

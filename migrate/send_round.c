@@ -4,6 +4,8 @@
  * were dirtied in the one before. Which pages: vmm/dirty_log. When it is enough:
  * stop_policy.c.
  */
+#include "kernel/lib/format.h"
+#include "kernel/lib/muldiv.h"
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "kernel/time.h"
@@ -177,8 +179,8 @@ static void measure(struct move *m, uint64_t t0, uint64_t bytes0)
 	move_update_bytes(m);
 	/* a round of a few frames says nothing about the rate */
 	if (m->p.bytes - bytes0 > 64 * KiB || !m->p.rate)
-		m->p.rate = (m->p.bytes - bytes0) * NS_PER_MS / ns * 1000;
-	m->p.dirty_rate = m->p.pages_left * NS_PER_MS / ns * 1000;
+		m->p.rate = mul_div(m->p.bytes - bytes0, NS_PER_S, ns);
+	m->p.dirty_rate = mul_div(m->p.pages_left, NS_PER_S, ns);
 }
 
 static struct stop_decision decide(struct move *m, unsigned stalled)
@@ -234,6 +236,20 @@ static int run_round(struct move *m)
 	return 0;
 }
 
+/* Words that help: what the guest does, what the wire does, and what would have been enough. */
+static int give_up(struct move *m, const struct stop_decision *d)
+{
+	char writes[16], carries[16];
+
+	return stream_fail(&m->st, -E_TIMEDOUT,
+			   "%s of %llu ms: the guest writes %s/s, the link carries %s/s; "
+			   "--max-downtime %llu would do",
+			   d->why, (unsigned long long)(m->opt.max_downtime_ns / NS_PER_MS),
+			   format_size(writes, m->p.dirty_rate * PAGE_SIZE),
+			   format_size(carries, m->p.rate),
+			   (unsigned long long)(d->predicted_ns / NS_PER_MS / 100 * 120 + 100));
+}
+
 /* Stage 2. */
 int send_pre_copy(struct move *m)
 {
@@ -246,6 +262,8 @@ int send_pre_copy(struct move *m)
 	if (err)
 		return move_fail(m, err, "dirty page tracking");
 	m->p.pages_total = guest_mem_pages(&m->vm->mem);
+	m->p.copying_since_ns = time_ns();
+	m->p.bytes_before = m->p.bytes;
 	for (;;) {
 		struct stop_decision d;
 
@@ -260,7 +278,7 @@ int send_pre_copy(struct move *m)
 			 m->p.vm, m->p.round, (unsigned long long)m->p.pages_left,
 			 (unsigned long long)(d.predicted_ns / NS_PER_MS), d.why);
 		if (d.verdict == STOP_GIVE_UP)
-			return stream_fail(&m->st, -E_TIMEDOUT, "%s", d.why);
+			return give_up(m, &d);
 		if (d.verdict == STOP_AND_COPY && token_is_old(m))
 			return 0;
 	}

@@ -89,7 +89,7 @@ static void test_all_pass(void **state)
 	assert_int_equal(list.failed, 0);
 	assert_true(list.count > 10);
 	assert_true(check_text(&list, 0, line, sizeof(line)) > 0);
-	assert_int_equal(strncmp(line, "ok   stream version", 19), 0);
+	assert_int_equal(strncmp(line, "pass stream version", 19), 0);
 	assert_int_equal(check_text(&list, list.count, line, sizeof(line)), 0);
 }
 
