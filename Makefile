@@ -50,7 +50,7 @@ SRC_store   := $(addprefix kernel/store/,aoe.c aoe_cmd.c aoe_codec.c aoe_control
 SRC_vmm     := vmm/decode.c vmm/emulate.c vmm/acpi_tables.c vmm/boot_cpu.c \
                vmm/zero_page.c vmm/load_linux.c vmm/load_elf.c vmm/vm_config.c vmm/vm_config_check.c \
                vmm/vm.c vmm/vm_build.c vmm/vm_disks.c vmm/vm_time.c vmm/vcpu.c vmm/vcpu_state.c vmm/vcpu_check.c \
-               vmm/exits.c vmm/exit_mem.c vmm/msr.c vmm/cpuid_policy.c vmm/cpu_features.c \
+               vmm/exits.c vmm/exit_mem.c vmm/msr.c vmm/cpuid_policy.c vmm/cpuid_build.c vmm/cpu_features.c \
                vmm/guest_mem.c vmm/guest_walk.c vmm/dirty_log.c
 SRC_dev     := vmm/dev/vpm.c vmm/dev/vpci.c vmm/dev/vpci_func.c vmm/dev/virtqueue.c \
                vmm/dev/virtio_pci.c vmm/dev/virtio_common.c vmm/dev/vblk.c vmm/dev/vblk_request.c \
@@ -215,7 +215,7 @@ UNIT_peers  := $(UNIT_FAKE) kernel/net/netbuf.c kernel/net/switch.c kernel/net/p
                kernel/net/link_frame.c kernel/lib/crc32c.c kernel/lib/format.c kernel/lib/strutil.c
 
 # processor and core of the VMM (I): on a faked processor, tests/unit/fake_cpu.h
-UNITS_CPU := ept caps dirty_log mem
+UNITS_CPU := ept caps dirty_log mem cpuid_policy
 UNITS     += guest_mem guest_walk acpi_host vcpu_state
 FAKE_CPU  := tests/unit/fake_cpu.c tests/unit/fake_kernel.c
 EPT       := arch/x86/vmx/ept.c arch/x86/vmx/ept_log.c
@@ -223,7 +223,7 @@ UNIT_ept  := $(FAKE_CPU) $(EPT)
 UNIT_caps := $(FAKE_CPU) arch/x86/vmx/caps.c
 UNIT_guest_mem := tests/unit/fake_kernel.c vmm/guest_mem.c
 UNIT_mem  := kernel/mem.c
-UNIT_cpuid_policy := $(FAKE_CPU) vmm/cpuid_policy.c vmm/cpu_features.c
+UNIT_cpuid_policy := $(FAKE_CPU) vmm/cpuid_policy.c vmm/cpuid_build.c vmm/cpu_features.c
 UNIT_vcpu_state := tests/unit/fake_kernel.c vmm/vcpu_state.c vmm/vcpu_check.c vmm/dev/state.c
 UNIT_acpi_host := tests/unit/fake_kernel.c kernel/acpi.c
 UNIT_guest_walk := $(UNIT_guest_mem) vmm/guest_walk.c

@@ -98,7 +98,8 @@ static const char *adjust_secondary(void)
 	vmx_caps.virt.vpid = c->cpu2 & CPU2_VPID;
 	vmx_caps.virt.tsc_scaling = c->cpu2 & CPU2_TSC_SCALING;
 	vmx_caps.virt.xsaves = c->cpu2 & CPU2_XSAVES;
-	vmx_caps.rdtscp = c->cpu2 & CPU2_RDTSCP;
+	vmx_caps.virt.rdtscp = c->cpu2 & CPU2_RDTSCP;
+	vmx_caps.virt.invpcid = c->cpu2 & CPU2_INVPCID;
 	/* Switched on per VM, when its dirty log is on. */
 	c->cpu2 &= ~CPU2_PML;
 	return NULL;

@@ -25,7 +25,7 @@ struct vmx_caps {
 	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 	uint32_t timer_shift; /* the preemption timer counts TSC >> this */
 	bool invept_single;
-	bool rdtscp, xsave; /* the processor has these at all */
+	bool xsave;
 };
 extern struct vmx_caps vmx_caps;
 

@@ -82,7 +82,7 @@ void guest_regs_load(struct hw_vcpu *h)
 	wrmsr(MSR_CSTAR, h->cstar);
 	wrmsr(MSR_FMASK, h->fmask);
 	wrmsr(MSR_KERNEL_GS_BASE, h->kernel_gs_base);
-	if (vmx_caps.rdtscp)
+	if (vmx_caps.virt.rdtscp)
 		wrmsr(MSR_TSC_AUX, h->tsc_aux);
 }
 

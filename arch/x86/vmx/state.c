@@ -234,7 +234,7 @@ int hw_vcpu_write_msr(struct hw_vcpu *h, uint32_t msr, uint64_t v)
 		if (v >> 32)
 			return -E_INVAL;
 		h->tsc_aux = v;
-		if (this_cpu()->guest_owner == h && vmx_caps.rdtscp)
+		if (this_cpu()->guest_owner == h && vmx_caps.virt.rdtscp)
 			wrmsr(MSR_TSC_AUX, v);
 		return 0;
 	}
