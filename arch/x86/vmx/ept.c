@@ -149,13 +149,3 @@ uint64_t ept_pointer(const struct slat *s)
 	 * another VMCS write and saves nothing. */
 	return vmx_caps.virt.ad_bits ? eptp | EPTP_AD : eptp;
 }
-
-void ept_invalidate(const struct slat *s)
-{
-	struct {
-		uint64_t eptp, reserved;
-	} descriptor = {ept_pointer(s), 0};
-	uint64_t type = vmx_caps.invept_single ? 1 : 2;
-
-	asm volatile("invept %0, %1" ::"m"(descriptor), "r"(type) : "cc", "memory");
-}

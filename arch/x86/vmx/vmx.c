@@ -88,6 +88,16 @@ static void vmcs_clear(struct hw_vcpu *h)
 		current_on[this_cpu()->index] = NULL;
 }
 
+void ept_invalidate(const struct slat *s)
+{
+	struct {
+		uint64_t eptp, reserved;
+	} descriptor = {ept_pointer(s), 0};
+	uint64_t type = vmx_caps.invept_single ? 1 : 2;
+
+	asm volatile("invept %0, %1" ::"m"(descriptor), "r"(type) : "cc", "memory");
+}
+
 /* In the bitmap: reads at byte 0 (low MSRs) and 1024 (C000_xxxx), writes 2048 further. */
 static void msr_pass_through(uint32_t msr)
 {
