@@ -1,0 +1,117 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Writes the hand-made seeds tests/fuzz/corpus/NAME/seed-*; the others were found.
+
+Run it again after the way in which a target reads its input has changed.
+"""
+import pathlib
+import struct
+
+CORPUS = pathlib.Path(__file__).parent / "corpus"
+
+
+def seed(target, name, data):
+    folder = CORPUS / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"seed-{name}").write_bytes(data)
+
+
+# ---- receive: 24 bytes of script, then records: type, [choices], number of spoilt bytes ----
+HELLO, OFFER, RESERVE, FILE, FILE_DATA = b"\1\0", b"\2\0", b"\4\0", b"\5\0", b"\6\0"
+PAGES, ZEROS, ROUND_END, STOP = b"\x08\x05\0\0", b"\x09\x10\0\x20\0\0", b"\x0a\0", b"\x0b\0"
+VCPUS = b"\x0c\0\0" + b"\x0c\1\0"
+DEVICES = b"".join(bytes([13, i, 0]) for i in range(8))
+CLOCK, DIGESTS = b"\x0e\0", b"\x0f\0\0"
+ENDED = b"\x10"
+
+
+def receive():
+    calm = bytes([0] * 24)
+    files = FILE + FILE_DATA + FILE_DATA
+    begin = HELLO + OFFER + files + RESERVE
+    state = STOP + VCPUS + DEVICES + CLOCK
+    for tail in range(2):  # an odd rest gives the VM a shared disk
+        pad = b"\0" * (2 + tail)
+        for flags in range(8):
+            seed("receive", f"move{flags}{tail}", calm + begin + PAGES + ZEROS + ROUND_END + state +
+                 (DIGESTS if flags & 2 else b"") + bytes([17, flags, 0]) + b"\x13\0" + pad)
+    seed("receive", "query", calm + b"\1\1\x0c\0\2" + b"\x16\1\x10\0\1" + b"\0\0")
+    seed("receive", "error", calm + HELLO + OFFER + b"\x35\xa8\0" + b"bad luck" + b"\0" * 160)
+    seed("receive", "raw", calm + HELLO + b"\x22\x10\x00" + b"x" * 16)
+
+
+def guest_walk():
+    # 32-bit tables: the last entry of page 1 maps the last page, and page 1 maps itself
+    entries = b"\x08\x80" + struct.pack("<II", 0, 0x1003) + \
+        b"\x18\x80" + struct.pack("<II", 0x1003, 0x2003)
+    seed("guest_walk", "write-into-own-table",
+         b"\0\0" + b"\x80\0\0" + struct.pack("<Q", 0xffffeffc) + b"\2" + entries + struct.pack("<H", 6))
+
+
+def vblk():
+    start, kick = b"\x09\x18", b"\x09\x01"
+
+    def request(kind, sector, pages=2):
+        return b"\x09\x07" + bytes([kind, sector, 0, 0, pages, 0])
+
+    for kind in range(9):
+        seed("vblk", f"request{kind}", start + request(kind, 3) + kick + b"\x09\x02\0")
+    seed("vblk", "move-with-requests", start + request(0, 1) + kick + b"\5\2" + b"\x09\x02\0")
+    seed("vblk", "fenced", start + b"\x09\x0c" + request(1, 1) + kick + b"\7\x20" + kick)
+    seed("vblk", "reset", start + request(1, 1) + kick + b"\x09\x06\x14\0\0\0\0" + b"\x09\x02\0")
+
+
+# ---- files ----
+KERNEL_BASE = 0xffffffff80000000
+
+
+def elf(entry, segments, size):
+    """segments: flags, file offset, virtual, physical, bytes in the file, in memory."""
+    head = b"\x7fELF\2\1\1" + bytes(9) + \
+        struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, entry, 64, 0, 0, 64, 56, len(segments), 0, 0, 0)
+    for flags, at, virt, phys, in_file, in_memory in segments:
+        head += struct.pack("<IIQQQQQQ", 1, flags, at, virt, phys, in_file, in_memory, 256)
+    return head + bytes(i & 0xff for i in range(size - len(head)))
+
+
+def images():
+    base = KERNEL_BASE
+    seed("boot_elf", "good", elf(base + 16, [(5, 256, base, 0, 100, 100),
+                                             (6, 512, base + 0x1ff000, 0, 256, 6000)], 768))
+    guest = elf(0x200010, [(5, 256, base + 0x200000, 0x200000, 100, 100),
+                           (6, 512, base + 0x300000, 0x300000, 256, 6000)], 768)
+    seed("guest_image", "elf", b"\1" + guest)
+    seed("guest_image", "elf-initrd", b"\5\x40\x10" + guest)
+    seed("guest_image", "bzimage", b"\0\0")
+
+
+def texts():
+    seed("host_config", "good", b"name alpha\npool lab # us\nnic 00:03.0\nmtu 9000\n"
+         b"console com2 9600\nloglevel debug\nescape ^A\n")
+    seed("vm_config", "good", b"\1memory 64M\nvcpus 2\nkernel vms/web/linux\ninitrd vms/web/rd\n"
+         b"cmdline console=ttyS0 quiet\ndisk vda aoe 7.3\ndisk vdb local ata0 readonly\n"
+         b"autostart yes\nuuid 00112233-4455-6677-8899-aabbccddeeff\nweight 200\n"
+         b"cpu_hide avx2 rdrand\n")
+    seed("console", "words", b"help\rhelp start\rstart web\rstart web now\rlist a b\rwait\r\3")
+    seed("console", "editing", b"sta\t we\t\t\x1b[D\x1b[D\x01\x0b\x15\x1b[A\x1b[A\x1b[B\x7f\x17\r")
+    seed("console", "move", b"move web beta downtime=100 bandwidth=10M dirty=pml verify dry-run\r")
+    seed("stream", "hello", b"\1" + struct.pack("<IIII", 1, 104, 0, 0) + b"PAGURUS\0" + bytes(96) +
+         struct.pack("<IIII", 21, 168, 0, 0) + struct.pack("<iI", -3, 4) + b"oops" + bytes(156))
+
+
+def mmio():
+    code = [b"\x8b\x1c\x88", b"\xa1\x20\0\xe0\xfe\0\0\0\0", b"\xf3\xa4", b"\xf3\x48\xa5",
+            b"\xf0\x0f\xb1\x0b", b"\xf0\x0f\xc1\x03", b"\x0f\xb6\x07", b"\x48\x63\x07",
+            b"\x80\x0f\x01", b"\x81\x07\1\2\3\4", b"\x0f\xba\x2f\x05", b"\x0f\xab\x0f",
+            b"\xf3\xaa", b"\xac", b"\x87\x07", b"\xf7\x1f", b"\xff\x07", b"\xa9\1\2\3\4"]
+    for i, c in enumerate(code):
+        seed("mmio", f"insn{i}", bytes([len(c)]) + c + bytes(range(160)))
+
+
+if __name__ == "__main__":
+    images()
+    texts()
+    mmio()
+    vblk()
+    guest_walk()
+    receive()

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* VMs around the receiver, and what must be true at the end; see receive_world.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/fuzz/device.h"
+#include "tests/fuzz/receive_world.h"
+#include "kernel/files.h"
+#include "vmm/dev/vioapic.h"
+#include "vmm/dev/vlapic.h"
+#include "vmm/dev/vpic.h"
+#include "vmm/dev/vpit.h"
+#include "vmm/dev/vpm.h"
+#include "vmm/dev/vrtc.h"
+#include "vmm/dev/vuart.h"
+
+#define ASKED_MAX 200
+
+struct world world;
+static struct vm *anchor; /* keeps the fakes from starting anew with each VM */
+
+struct migrate_state *migrate_state(void)
+{
+	return &world.state;
+}
+
+void world_reset(struct fuzz *f)
+{
+	if (!anchor)
+		anchor = fake_vm_create(SIZE_2M, 1);
+	memset(&world, 0, sizeof(world));
+	fuzz_bytes(f, world.script, sizeof(world.script));
+	fake_time_ns = NS_PER_S;
+	fake_guest_base = 0;
+	fake_alloc_live = 0;
+}
+
+uint8_t world_ask(void)
+{
+	uint8_t a = world.script[world.asked++ % WORLD_SCRIPT];
+
+	for (unsigned i = 0; world.asked > ASKED_MAX && i < MOVES_KEPT; i++)
+		if (world.state.moves[i])
+			world.state.moves[i]->abdicated = true;
+	return a;
+}
+
+/* ---- VMs ---- */
+
+static void make_devices(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->vcpu_count; i++)
+		assert_int_equal(vlapic_create(vm, vm->vcpus[i], i, &vm->vlapics[i]), 0);
+	assert_int_equal(vioapic_create(vm, &vm->vioapic), 0);
+	assert_int_equal(vpic_create(vm, &vm->vpic), 0);
+	assert_int_equal(vpit_create(vm, &vm->vpit), 0);
+	assert_int_equal(vrtc_create(vm, 1709164798ull, &vm->vrtc), 0);
+	assert_int_equal(vpm_create(vm, &vm->vpm), 0);
+	assert_int_equal(vuart_create(vm, &vm->console), 0);
+}
+
+static void make_disks(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->cfg.disk_count; i++) {
+		struct vm_disk *d = &vm->disks[vm->disk_count++];
+
+		d->cfg = vm->cfg.disks[i];
+		if (!d->cfg.shared)
+			continue;
+		d->aoe = calloc(1, sizeof(*d->aoe));
+		aoe_fresh_mac(d->aoe->mac);
+		d->blk = &d->aoe->bd;
+		d->deciding = i == 0;
+	}
+}
+
+int vm_create_incoming(const struct vm_config *cfg, const struct cpuid_policy *cpuid,
+		       struct vm **out)
+{
+	struct vm *vm;
+
+	if (cfg->memory > WORLD_MEMORY || world.vm)
+		return -E_NOMEM;
+	vm = fake_vm_create(cfg->memory, cfg->vcpus);
+	assert_int_equal(guest_mem_create(&vm->mem, cfg->memory), 0);
+	vm->cfg = *cfg;
+	vm->cpuid = *cpuid;
+	vm->clock.tsc_khz = cpuid->tsc_khz;
+	vm->state = VM_INCOMING;
+	for (unsigned i = 0; i < vm->vcpu_count; i++) {
+		vm->vcpus[i]->state = kzalloc(sizeof(*vm->vcpus[i]->state));
+		vcpu_reset_state(vm->vcpus[i]);
+	}
+	make_devices(vm);
+	make_disks(vm);
+	*out = world.vm = vm;
+	return 0;
+}
+
+void vm_destroy(struct vm *vm)
+{
+	vm->state = VM_OFF;
+}
+
+int vm_undefine(struct vm *vm)
+{
+	assert_ptr_equal(vm, world.vm);
+	assert_int_equal(vm->state, VM_OFF);
+	for (unsigned i = 0; i < vm->vcpu_count; i++)
+		kfree(vm->vcpus[i]->state);
+	for (unsigned i = 0; i < vm->disk_count; i++)
+		free(vm->disks[i].aoe);
+	guest_mem_destroy(&vm->mem);
+	world.vm = NULL;
+	fake_vm_destroy(vm);
+	return 0;
+}
+
+struct vm *vm_find(const char *name)
+{
+	return world.vm && !strcmp(world.vm->cfg.name, name) ? world.vm : NULL;
+}
+
+void vm_clock_set(struct vm *vm, uint64_t guest_tsc)
+{
+	vm->clock.frozen_tsc = guest_tsc;
+}
+
+/* States that were accepted come to life. */
+int vm_resume(struct vm *vm)
+{
+	struct list *n;
+
+	if (world_ask() > 240)
+		return -E_STATE;
+	list_for_each (n, &vm->devices) {
+		struct vdev *d = list_entry(n, struct vdev, node);
+
+		d->ops->resume(d);
+	}
+	vm->state = VM_RUNNING;
+	fake_run(20 * NS_PER_MS);
+	return 0;
+}
+
+void vm_service_wake(void)
+{
+}
+
+void vm_guest_poweroff(struct vm *vm)
+{
+}
+
+void vm_guest_reset(struct vm *vm)
+{
+}
+
+void dirty_log_mark(struct vm *vm, gfn_t gfn)
+{
+	fail_msg("nothing logs dirty pages here");
+}
+
+static void forget_files(void)
+{
+	while (files_at(0)) {
+		char path[128];
+
+		memcpy(path, files_at(0)->path, sizeof(path));
+		files_discard(path);
+		assert_true(!files_at(0) || strcmp(files_at(0)->path, path));
+	}
+}
+
+static void forget_moves(void)
+{
+	for (unsigned i = 0; i < MOVES_KEPT; i++) {
+		struct move *m = world.state.moves[i];
+
+		if (!m)
+			continue;
+		assert_true(m->ended && m->p.done && !m->vm && !m->link);
+		assert_true(!m->p.err == (m->p.handover == HANDOVER_RUNNING));
+		assert_true(!m->p.err || m->p.reason[0]);
+		kfree(m->checks);
+		kfree(m);
+	}
+}
+
+void world_check_and_free(void)
+{
+	bool mine = world.vm;
+	struct list *n;
+
+	assert_int_equal(world.state.incoming, 0);
+	if (!mine)
+		assert_null(files_at(0));
+	forget_moves();
+	if (mine) {
+		list_for_each (n, &world.vm->devices) {
+			struct vdev *d = list_entry(n, struct vdev, node);
+
+			fuzz_device_move(d); /* another move would take what this one took */
+		}
+		vm_destroy(world.vm);
+		assert_int_equal(vm_undefine(world.vm), 0);
+	}
+	forget_files();
+	assert_int_equal(fake_timers_armed(), 0);
+	assert_int_equal(fake_alloc_live, 0);
+}
