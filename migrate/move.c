@@ -102,13 +102,24 @@ bool move_any_active(void)
 	return false;
 }
 
+/* What stages 2 and 3 cost, apart from the rest. */
+static void measure_stage(struct move *m, enum move_stage s)
+{
+	move_update_bytes(m);
+	if (s == STAGE_PRE_COPY) {
+		m->work_before = sched_work_ticks();
+	} else if (s == STAGE_STOP_AND_COPY) {
+		m->p.work_ticks = sched_work_ticks() - m->work_before;
+		m->stop_before = m->p.bytes;
+	} else if (s == STAGE_COMMITMENT) {
+		m->p.stop_bytes = m->p.bytes - m->stop_before;
+	}
+}
+
 void move_set_stage(struct move *m, enum move_stage s)
 {
 	m->p.stage = s;
-	if (s == STAGE_PRE_COPY)
-		m->work_before = sched_work_ticks();
-	else if (s == STAGE_STOP_AND_COPY)
-		m->p.work_ticks = sched_work_ticks() - m->work_before;
+	measure_stage(m, s);
 	log_info("migrate: %s: stage %d, %s", m->p.vm, s, move_stage_name(s));
 }
 

@@ -36,6 +36,7 @@ struct move {
 	uint32_t run_count, batch; /* zero runs gathered; pages in the record being built */
 	uint64_t round_pages, paused_ns;
 	uint64_t work_before; /* sched_work_ticks() when stage 2 began, at both ends */
+	uint64_t stop_before; /* bytes on the wire when stage 3 began */
 	bool was_running;
 
 	/* set by others */

@@ -98,10 +98,12 @@ int move_summary_text(const struct move_progress *p, char *buf, size_t size)
 	    "%s: moved to %s in %s, %u rounds, %llu bytes on the wire, %llu pages, %llu zero "
 	    "pages\n"
 	    "%s: blackout predicted %s, measured %s (target: %s from COMMIT to running)\n"
-	    "%s: this host's own work in pre-copy: %llu ticks, all told%s",
+	    "%s: %llu bytes while the guest stood still; this host's own work in pre-copy: %llu "
+	    "ticks, all told%s",
 	    p->vm, p->peer, format_ms(took, p->finished_ns - p->started_ns), p->round,
 	    (unsigned long long)p->bytes, (unsigned long long)p->pages_sent,
 	    (unsigned long long)p->zero_pages, p->vm, format_ms(predicted, p->predicted_ns),
 	    format_ms(measured, p->measured_ns), format_ms(target, p->target_ns), p->vm,
-	    (unsigned long long)p->work_ticks, p->verified ? "\nevery page compared: equal" : "");
+	    (unsigned long long)p->stop_bytes, (unsigned long long)p->work_ticks,
+	    p->verified ? "\nevery page compared: equal" : "");
 }

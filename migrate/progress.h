@@ -39,6 +39,7 @@ struct move_progress {
 	uint64_t copying_since_ns;	  /* stage 2 began, with so many */
 	uint64_t bytes_before;		  /* bytes on the wire */
 	uint64_t work_ticks;		  /* of this host itself in stage 2, all told */
+	uint64_t stop_bytes;		  /* on the wire in stage 3, counted as bytes is */
 	uint64_t started_ns, finished_ns; /* host time */
 	bool verified;			  /* every page compared */
 	bool dry_run;

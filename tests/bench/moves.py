@@ -11,6 +11,7 @@ MOVE_TIMEOUT = 1800
 TOTALS = re.compile(r"moved to \S+ in ([\d.]+) ms, (\d+) rounds, (\d+) bytes on the wire, "
                     r"(\d+) pages, (\d+) zero pages")
 BLACKOUT = re.compile(r"blackout predicted ([\d.]+) ms, measured ([\d.]+) ms")
+STOP = re.compile(r"(\d+) bytes while the guest stood still")
 WORK = re.compile(r"own work in pre-copy: (\d+) ticks")
 
 # name, MiB of RAM, MiB rewritten by the guest's worker, pages a second
@@ -65,6 +66,8 @@ def move_figures(figures, name, memory, source, target):
     figures.add(f"move {name}, rounds", int(rounds), "rounds")
     figures.add(f"move {name}, took", float(took), "ms")
     figures.add(f"move {name}, blackout", float(blackout.group(2)), "ms")
+    figures.add(f"move {name}, bytes while the guest stood still",
+                int(STOP.search(source).group(1)), "bytes")
     for side, text in (("sent", source), ("received", target)):
         work = WORK.search(text)
         if work:
