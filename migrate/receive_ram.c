@@ -7,7 +7,8 @@
 #include "kernel/lib/string.h"
 #include "migrate/move.h"
 
-#define YIELD_PAGES 1024 /* zero pages looked at without letting others run */
+#define YIELD_PAGES  1024 /* zero pages looked at without letting others run */
+#define DIGEST_YIELD 64	  /* pages digested without that: each is read whole */
 
 static int not_ram(struct move *m, gfn_t gfn)
 {
@@ -95,6 +96,8 @@ int receive_digests(struct move *m, const struct stream_record *r, struct stream
 		gfn_t gfn = guest_mem_index_to_gfn(&m->vm->mem, head.first + i);
 		uint32_t theirs;
 
+		if (i % DIGEST_YIELD == 0)
+			task_yield();
 		memcpy(&theirs, r->payload + sizeof(head) + i * sizeof(theirs), sizeof(theirs));
 		if (crc32c(0, guest_mem_page(&m->vm->mem, gfn), PAGE_SIZE) == theirs)
 			continue;

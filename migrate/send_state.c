@@ -10,6 +10,8 @@
 #include "migrate/move.h"
 #include "vmm/vcpu.h"
 
+#define DIGEST_YIELD 64 /* pages digested without letting others run, the link among them */
+
 /* Name, version, instance, then the state as its table says. */
 static int send_table(struct move *m, enum stream_type type, const struct state_table *t,
 		      unsigned instance, const void *state)
@@ -90,8 +92,13 @@ int send_digests(struct move *m)
 			uint32_t crc = crc32c(0, guest_mem_page(&m->vm->mem, gfn), PAGE_SIZE);
 
 			stream_add(&m->st, &crc, sizeof(crc));
+			if (i % DIGEST_YIELD == 0)
+				task_yield();
 		}
 		err = stream_end(&m->st);
+		if (err)
+			return err;
+		err = send_look_up(m);
 		if (err)
 			return err;
 	}
