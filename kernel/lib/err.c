@@ -27,9 +27,10 @@ static const char *const err_words[E_MAX] = {
 
 const char *err_text(int err)
 {
-	int code = err < 0 ? -err : err;
+	/* unsigned: a peer may claim INT32_MIN, which has no positive counterpart */
+	unsigned code = err < 0 ? -(unsigned)err : (unsigned)err;
 
-	if (code < 0 || code >= E_MAX || !err_words[code])
+	if (code >= E_MAX || !err_words[code])
 		return "unknown error";
 	return err_words[code];
 }

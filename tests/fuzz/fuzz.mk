@@ -9,7 +9,7 @@
 
 FUZZ_TARGETS := host_config vuart vpic vpit vrtc vpm vapic receive \
                 peers link aoe vm_config console boot_elf guest_image mmio guest_walk virtqueue vblk \
-                stream
+                stream checks
 FUZZ_host_config := kernel/host_config.c kernel/lib/format.c kernel/lib/strutil.c
 FUZZ_DEVICE = tests/fuzz/device.c $(FAKE_VM)
 FUZZ_vuart   = $(UNIT_vuart) tests/fuzz/device.c
@@ -30,6 +30,8 @@ FUZZ_guest_walk = vmm/guest_walk.c tests/unit/fake_guest.c tests/unit/fake_kerne
 FUZZ_virtqueue = $(UNIT_virtqueue)
 FUZZ_vblk    = $(UNIT_vblk) tests/fuzz/device.c
 FUZZ_stream  = migrate/stream.c tests/unit/fake_kernel.c kernel/lib/crc32c.c kernel/lib/err.c \
+               kernel/lib/format.c kernel/lib/strutil.c
+FUZZ_checks  = migrate/checks.c vmm/cpuid_policy.c vmm/cpu_features.c kernel/lib/err.c \
                kernel/lib/format.c kernel/lib/strutil.c
 
 FUZZ_MIGRATE = $(filter-out $(addprefix migrate/,state.c migrate.c move_options.c commands_move.c send%),\

@@ -108,7 +108,19 @@ def mmio():
         seed("mmio", f"insn{i}", bytes([len(c)]) + c + bytes(range(160)))
 
 
+def checks():
+    def at(*changes):  # the offset in FACTS, the new byte
+        return b"\0" + bytes([len(changes)]) + b"".join(struct.pack("<HB", *c) for c in changes)
+
+    seed("checks", "all-pass", b"\0\0")
+    seed("checks", "many-entries", at((0, 0xff), (1, 0xff), (3, 0x7f)))
+    seed("checks", "least-error", at((1592 + 3, 0x80)))
+    seed("checks", "great-error", at((1592 + 3, 0x7f)))
+    seed("checks", "pool", b"\2\x48\0\x1b\x49\0[\0")
+
+
 if __name__ == "__main__":
+    checks()
     images()
     texts()
     mmio()
