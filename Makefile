@@ -216,7 +216,7 @@ UNIT_peers  := $(UNIT_FAKE) kernel/net/netbuf.c kernel/net/switch.c kernel/net/p
 
 # processor and core of the VMM (I): on a faked processor, tests/unit/fake_cpu.h
 UNITS_CPU := ept caps dirty_log mem cpuid_policy vmx
-UNITS     += guest_mem guest_walk acpi_host vcpu_state
+UNITS     += guest_mem guest_walk acpi_host vcpu_state exits
 FAKE_CPU  := tests/unit/fake_cpu.c tests/unit/fake_kernel.c
 EPT       := arch/x86/vmx/ept.c arch/x86/vmx/ept_log.c
 UNIT_ept  := $(FAKE_CPU) $(EPT)
@@ -227,6 +227,8 @@ UNIT_vmx  := $(FAKE_CPU) $(EPT) $(addprefix arch/x86/vmx/,decode.c control_regs.
 UNIT_cpuid_policy := $(FAKE_CPU) vmm/cpuid_policy.c vmm/cpuid_build.c vmm/cpu_features.c
 UNIT_vcpu_state := tests/unit/fake_kernel.c vmm/vcpu_state.c vmm/vcpu_check.c vmm/dev/state.c
 UNIT_acpi_host := tests/unit/fake_kernel.c kernel/acpi.c
+UNIT_exits := tests/unit/fake_kernel.c vmm/exits.c vmm/exit_mem.c vmm/msr.c vmm/guest_mem.c vmm/guest_walk.c \
+              vmm/iobus.c vmm/decode.c vmm/emulate.c kernel/lib/format.c kernel/lib/strutil.c
 UNIT_guest_walk := $(UNIT_guest_mem) vmm/guest_walk.c
 UNIT_dirty_log := $(FAKE_CPU) $(EPT) vmm/dirty_log.c vmm/guest_mem.c
 UNITS += $(UNITS_CPU)

@@ -14,6 +14,8 @@
 #define REG_BAR0	0x10
 #define REG_INTERRUPT	0x3c
 
+#define CLASS_BRIDGE 6
+
 #define COMMAND_IO     BIT(0)
 #define COMMAND_MEMORY BIT(1)
 #define COMMAND_MASTER BIT(2)
@@ -90,7 +92,8 @@ static void device_add(struct pci_dev *d)
 	d->subclass = class_reg >> 16;
 	d->prog_if = class_reg >> 8;
 	d->irq_line = pci_read32(d, REG_INTERRUPT);
-	if ((pci_read32(d, REG_HEADER_TYPE) >> 16 & 0x7f) == 0) {
+	/* Not bridges: some host bridges cut the CPU off from memory while they do not decode. */
+	if ((pci_read32(d, REG_HEADER_TYPE) >> 16 & 0x7f) == 0 && d->class_code != CLASS_BRIDGE) {
 		pci_write16(d, REG_COMMAND, command & ~(COMMAND_IO | COMMAND_MEMORY));
 		for (unsigned i = 0; i < 6;)
 			i += bar_probe(d, i);

@@ -146,6 +146,23 @@ static uint64_t register_step(uint64_t reg, unsigned addr_size, int64_t step)
 	return addr_size == 2 ? (reg & ~mask) | next : next;
 }
 
+/* Before INS reads the port: a read has side effects that a fault would lose. */
+static int operand_probe(struct access *a, uint64_t linear, unsigned size)
+{
+	gpa_t gpa;
+	int err;
+
+	a->fault_at = linear;
+	err = guest_walk(a->v->vm, &a->paging, linear, true, &gpa, &a->fault);
+	if (err)
+		return err;
+	a->fault_at = linear + size - 1;
+	err = guest_walk(a->v->vm, &a->paging, a->fault_at, true, &gpa, &a->fault);
+	if (err && size > 1) /* the fault is at the first byte of the second page */
+		a->fault_at = ALIGN_DOWN(a->fault_at, PAGE_SIZE);
+	return err;
+}
+
 bool exit_string_io(struct vcpu *v, const struct vcpu_exit *e)
 {
 	struct access a = {.v = v};
@@ -160,8 +177,11 @@ bool exit_string_io(struct vcpu *v, const struct vcpu_exit *e)
 		return true;
 	hw_vcpu_paging(v->hw, &a.paging);
 	if (e->io.in) {
-		value = iobus_read(&v->vm->ports, e->io.port, size);
-		err = linear_write(&a, e->io.linear, size, &value);
+		err = operand_probe(&a, e->io.linear, size);
+		if (!err) {
+			value = iobus_read(&v->vm->ports, e->io.port, size);
+			err = linear_write(&a, e->io.linear, size, &value);
+		}
 	} else {
 		err = linear_read(&a, e->io.linear, size, &value);
 		if (!err)

@@ -113,6 +113,8 @@ void apic_eoi(void)
 static void icr_write(uint32_t dest, uint32_t low)
 {
 	if (!xapic) {
+		/* WRMSR to the x2APIC orders nothing: what the other CPU is to see comes first. */
+		asm volatile("mfence; lfence" ::: "memory");
 		wrmsr(MSR_X2APIC + APIC_ICR_LOW / 16, (uint64_t)dest << 32 | low);
 		return;
 	}

@@ -100,15 +100,12 @@ static void ap_main(void)
 
 static int ap_alloc(struct cpu *c)
 {
-	uint8_t *stack = NULL, *ist;
+	uint8_t *ist;
 
-	/* Stack pages need not be contiguous in physical memory, but must be in the
-	 * direct map: take them from the top down until they are. One page is enough
-	 * for the idle loop; tasks have their own. */
-	stack = arch.page_alloc();
-	if (!stack)
+	/* For the idle loop, and interrupts and timers while it runs; tasks have their own. */
+	c->stack_top = paging_map_stack(CPU_STACK_PAGES);
+	if (!c->stack_top)
 		return -E_NOMEM;
-	c->stack_top = stack + PAGE_SIZE;
 	for (unsigned i = 0; i < IST_COUNT; i++) {
 		ist = arch.page_alloc();
 		if (!ist)

@@ -151,6 +151,24 @@ volatile void *paging_map_mmio(hpa_t base, uint64_t size)
 	return (volatile void *)(DIRECT_MAP + base);
 }
 
+/* Between them are pages that are not mapped: an overrun faults, and reports on its IST stack. */
+#define STACKS_BASE (KERNEL_BASE + SIZE_1G)
+
+uint8_t *paging_map_stack(unsigned pages)
+{
+	static uint64_t next = STACKS_BASE;
+
+	next += PAGE_SIZE;
+	for (unsigned i = 0; i < pages; i++, next += PAGE_SIZE) {
+		void *page = arch.page_alloc();
+
+		if (!page ||
+		    map_page(next, (uint64_t)page - DIRECT_MAP, 0, PTE_W | PTE_G | PTE_NX) != 0)
+			return NULL;
+	}
+	return (uint8_t *)next;
+}
+
 void paging_map_low(bool on)
 {
 	if (on)

@@ -15,6 +15,8 @@
 int must_check paging_init(const struct handoff *ho);
 /* Map device registers uncached; returns their address, NULL when out of memory. */
 volatile void *paging_map_mmio(hpa_t base, uint64_t size);
+/* A stack of so many pages above a hole; its top, NULL when out of memory. Never freed. */
+uint8_t *paging_map_stack(unsigned pages);
 hpa_t paging_root(void);
 /* CR4/EFER/CR0 bits that every CPU uses. */
 void paging_enable_features(void);
