@@ -56,9 +56,13 @@ def add_samples(figures, text, names):
     """The last report of each kind; a kind that is missing is a failure."""
     seen = {m.group(1): m for m in SAMPLE.finditer(text)}
     for name in names:
-        low, mean = int(seen[name].group(2)), int(seen[name].group(4))
+        low, median, mean = (int(seen[name].group(i)) for i in (2, 3, 4))
         figures.add(f"exit {KINDS[name]}, min", low, "ticks")
-        figures.add(f"exit {KINDS[name]}, mean", mean, "ticks")
+        # While a move works on the same CPU, its work is in the mean.
+        if name == "dirty-write":
+            figures.add(f"exit {KINDS[name]}, median", median, "ticks")
+        else:
+            figures.add(f"exit {KINDS[name]}, mean", mean, "ticks")
 
 
 def exits(figures, args):
