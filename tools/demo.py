@@ -4,8 +4,8 @@
 
 Starts two emulated machines on one Ethernet with a shared AoE disk, boots
 Pagurus on both, starts a Linux guest that checks its own memory and disk all
-the time, moves it there and back while it works, and lets the guest and the
-disk testify. Exit status 0 only when all of that went well. Nothing stays behind.
+the time, moves it there and back while it works (only there when this machine
+is slow), and lets the guest and the disk testify. Exit status 0 only when all of that went well. Nothing stays behind.
 """
 import contextlib
 import os
@@ -22,21 +22,23 @@ sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
 from lab import Lab, enter_namespace, guests, pick  # noqa: E402
 from lab.serial import clean  # noqa: E402
-from lab.work import disk_verify  # noqa: E402
+from lab.work import TICK, disk_verify  # noqa: E402
 
 FOLDER = "build/demo"
 BOLD, GREEN, DIM, OFF = "\x1b[1m", "\x1b[32m", "\x1b[2m", "\x1b[0m"
 COLOURS = {"alpha": "\x1b[36m", "beta": "\x1b[33m"}
 WIDTH = 80
 LIMIT = 600  # seconds to wait for any single thing on a slow machine
+PATIENCE = 180  # after so many seconds one move has to do
 
 # Of the hosts' serial lines, what tells a newcomer nothing.
 DULL = re.compile(r"BdsDxe|^pagurus: (ACPI|vms/|host\.conf|\d CPU|starting)|^'help' lists|"
                   r"^(acpi|e1000|ata|aoe|mem|net): |^peers: .* is back|^vm \S+: defined|hand-over|"
-                  r"^migrate: \S+ (moved to|blackout)|^\S+ blackout predicted|^(de|at)tached|^ok$")
+                  r"^migrate: \S+ (moved to|blackout)|^\S+ (moved to|blackout) |^(de|at)tached|^ok$")
 STAGE = re.compile(r"^migrate: \S+ stage (\d), (.*)")
 PROGRESS = re.compile(r"^\S+ (?:to|from) \S+: stage (\d)[^,]*, (?:round (\d+), *(\d+)%, "
                       r"(\d+) pages left, )?([\d.]+ \w+)")
+CHECK = re.compile(r"^(ok|FAIL) +(\S.*?)  +(\S.*?)  +(\S.*)$")
 WHY = ["Can the other host run it? Each check shows the values of both hosts.",
        "The other host builds an empty VM: memory, devices, CPU. Boot files follow.",
        "Memory is copied while the guest works on and changes it again.",
@@ -120,6 +122,12 @@ class Story:
             self.explain(host, *stage.groups())
         elif progress:
             self.progress(host, progress)
+        elif CHECK.match(text):
+            self.host_line(host, "{:<4} {:<24}{:<16}{}".format(*CHECK.match(text).groups()))
+        elif TICK.match(text):
+            tick, pages, blocks, _, _, corrupt = TICK.match(text).groups()
+            self.host_line(host, f"guest's second {tick:>3}: {pages:>6} pages and {blocks:>5} "
+                           f"blocks checked, {corrupt} wrong")
         elif text and not DULL.search(text):
             self.host_line(host, re.sub(r"^migrate: \S+: ", "", text))
 
@@ -181,9 +189,13 @@ def start_guest(story, alpha):
 
 
 def move(story, source, target, before, options=""):
-    """One move; its Result and what the guest then says at the target."""
+    """One move; its Result and what the guest then says at the target.
+
+    A second is allowed because an emulated network card is a thousandth of a real one.
+    """
     story.source = source.name
-    result = source.ok(f"migrate web {target.name} {options}".strip(), timeout=LIMIT)
+    result = source.ok(f"migrate web {target.name} --max-downtime 1000 {options}".strip(),
+                       timeout=LIMIT)
     with story.quiet():
         assert source.state("web") is None and target.state("web") == "running"
     story.say(f"{source.name} has it no more; on {target.name} the same counters go on")
@@ -210,28 +222,31 @@ def move_rows(name, result):
     return rows
 
 
-def summary(story, disk, moves, seen, host):
+def shut_down(story, host):
     host.ok("shutdown web")
     story.shown = False
     end = time.monotonic() + LIMIT
     while host.state("web") != "off":
         assert time.monotonic() < end, "the guest did not switch itself off"
         time.sleep(0.5)
+
+
+def summary(story, disk, moves, seen):
+    """moves: (title, Result) of each; seen: (host's name, Ticks) before, between, after."""
     low, high = disk_verify(disk.path)
-    story.say("What happened")
-    first, there, back = seen
-    rows = move_rows("alpha to beta", moves[0]) + move_rows("beta to alpha", moves[1])
-    rows += [("guest's clock", f"second {first.tick} on alpha, {there.tick} on beta, {back.tick} "
-              f"on alpha again; never back"),
-             ("guest's memory", f"{back.mem_ok} pages checked, no mismatch"),
-             ("guest's disk", f"{back.disk_ok} blocks checked, no mismatch"),
+    last = seen[-1][1]
+    rows = [row for title, result in moves for row in move_rows(title, result)]
+    rows += [("guest's clock", ", ".join(f"second {ticks.tick} on {name}" for name, ticks in seen)),
+             ("guest's memory", f"{last.mem_ok} pages checked, no mismatch"),
+             ("guest's disk", f"{last.disk_ok} blocks checked, no mismatch"),
              ("", f"read from outside: clean, each block written {low} to {high} times")]
+    story.say("What happened")
     for title, text in rows:
         print(f"  {title:<16} {text}")
     if pick()[0] == "bochs":
         print("\n  Emulators: this network card takes in 1.5 MB/s, and the clocks of the two\n"
               "  machines run at different paces under load. Servers have other figures.")
-    print(f"\n{story.paint(GREEN, 'The guest moved twice while it worked; it is the same guest.')}",
+    print(f"\n{story.paint(GREEN, 'The guest moved while it worked, and it is the same guest.')}",
           flush=True)
 
 
@@ -240,10 +255,18 @@ def play(story, lab):
     first = start_guest(story, alpha)
     story.say("alpha moves it to beta, while it works")
     there_result, there = move(story, alpha, beta, first)
-    story.say("beta moves it back, and this time every page is compared")
-    back_result, back = move(story, beta, alpha, there, "--verify")
+    moves, seen = [("alpha to beta", there_result)], [("alpha", first), ("beta", there)]
+    host = beta
+    if time.monotonic() - story.started < PATIENCE:
+        story.say("beta moves it back, and this time every page is compared")
+        back_result, back = move(story, beta, alpha, there, "--verify")
+        moves.append(("beta to alpha", back_result))
+        seen.append(("alpha", back))
+        host = alpha
+    story.say("The power button, so that the disk can be read by others")
+    shut_down(story, host)
     lab.check()
-    summary(story, disk, (there_result, back_result), (first, there, back), alpha)
+    summary(story, disk, moves, seen)
 
 
 def main():
