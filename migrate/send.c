@@ -234,7 +234,7 @@ static int send_failed(struct move *m, int err)
 void send_task(void *arg)
 {
 	struct move *m = arg;
-	char text[320];
+	char text[512];
 	int err = send_all(m);
 
 	if (err < 0) {
