@@ -34,7 +34,7 @@ PATIENCE = 180  # after so many seconds one move has to do
 # Of the hosts' serial lines, what tells a newcomer nothing.
 DULL = re.compile(r"BdsDxe|^pagurus: (ACPI|vms/|host\.conf|\d CPU|starting)|^'help' lists|"
                   r"^(acpi|e1000|ata|aoe|mem|net): |^peers: .* is back|^vm \S+: defined|hand-over|"
-                  r"^migrate: \S+ (moved to|blackout)|^\S+ (moved to|blackout) |^(de|at)tached|^ok$")
+                  r"^(migrate: )?\S+: (moved to|blackout|\d+ bytes while) |^(de|at)tached|^ok$")
 STAGE = re.compile(r"^migrate: \S+ stage (\d), (.*)")
 PROGRESS = re.compile(r"^\S+ (?:to|from) \S+: stage (\d)[^,]*, (?:round (\d+), *(\d+)%, "
                       r"(\d+) pages left, )?([\d.]+ \w+)")
