@@ -215,7 +215,7 @@ UNIT_peers  := $(UNIT_FAKE) kernel/net/netbuf.c kernel/net/switch.c kernel/net/p
                kernel/net/link_frame.c kernel/lib/crc32c.c kernel/lib/format.c kernel/lib/strutil.c
 
 # processor and core of the VMM (I): on a faked processor, tests/unit/fake_cpu.h
-UNITS_CPU := ept caps dirty_log mem cpuid_policy vmx
+UNITS_CPU := ept caps dirty_log mem cpuid_policy vmx timer
 UNITS     += guest_mem guest_walk acpi_host vcpu_state exits
 FAKE_CPU  := tests/unit/fake_cpu.c tests/unit/fake_kernel.c
 EPT       := arch/x86/vmx/ept.c arch/x86/vmx/ept_log.c
@@ -223,6 +223,7 @@ UNIT_ept  := $(FAKE_CPU) $(EPT)
 UNIT_caps := $(FAKE_CPU) arch/x86/vmx/caps.c
 UNIT_guest_mem := tests/unit/fake_kernel.c vmm/guest_mem.c
 UNIT_mem  := kernel/mem.c
+UNIT_timer := kernel/timer.c
 UNIT_vmx  := $(FAKE_CPU) $(EPT) $(addprefix arch/x86/vmx/,decode.c control_regs.c run.c state.c)
 UNIT_cpuid_policy := $(FAKE_CPU) vmm/cpuid_policy.c vmm/cpuid_build.c vmm/cpu_features.c
 UNIT_vcpu_state := tests/unit/fake_kernel.c vmm/vcpu_state.c vmm/vcpu_check.c vmm/dev/state.c

@@ -8,7 +8,8 @@
 #define PIT_CH2	   0x42
 #define PIT_MODE   0x43
 #define PORT_B	   0x61
-#define PORT_B_OUT 0x20 /* output of channel 2 */
+#define PORT_B_OUT 0x20	    /* output of channel 2 */
+#define PATIENCE   10000000 /* port reads, about a microsecond each */
 
 static uint64_t khz;
 
@@ -23,7 +24,7 @@ static uint64_t measure(uint16_t count)
 	outb(PIT_CH2, count >> 8);
 	start = rdtsc();
 	while (!(inb(PORT_B) & PORT_B_OUT))
-		if (++patience > 100000000)
+		if (++patience > PATIENCE)
 			return 0;
 	return rdtsc() - start;
 }
@@ -37,8 +38,9 @@ void tsc_calibrate(void)
 	for (int i = 0; i < 3; i++) {
 		uint64_t ticks = measure(count);
 
-		if (ticks && ticks < best)
-			best = ticks;
+		if (!ticks)
+			break;
+		best = MIN(best, ticks);
 	}
 	if (best == UINT64_MAX) {
 		arch.log("tsc: the PIT does not count; assuming 1 GHz");

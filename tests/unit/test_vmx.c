@@ -95,6 +95,7 @@ static int set_up(void **state)
 	memset(&vmx_caps, 0, sizeof(vmx_caps));
 	vmx_caps.cr0_fixed0 = CR0_PE | CR0_NE | CR0_PG;
 	vmx_caps.cr4_fixed0 = BIT(13);
+	vmx_caps.phys_bits = 40;
 	vmx_caps.virt.preemption_timer = true;
 	vmx_caps.controls.exit = EXIT_SAVE_TIMER;
 	cpu.setup =
@@ -368,6 +369,11 @@ static void test_pdptes(void **state)
 	assert_true(cr0_write(&cpu, CR0_PE));
 	guest_page[5] = 0x7003; /* a reserved bit */
 	assert_false(cr0_write(&cpu, CR0_PG | CR0_PE));
+	guest_page[5] = 1ull << 40 | 1; /* beyond the processor's addresses */
+	assert_false(cr0_write(&cpu, CR0_PG | CR0_PE));
+	guest_page[5] = 1ull << 40; /* not present: anything goes */
+	assert_true(cr0_write(&cpu, CR0_PG | CR0_PE));
+	assert_true(cr0_write(&cpu, CR0_PE));
 	vmwrite(VMCS_GUEST_CR3, 0x6000); /* no RAM there */
 	assert_false(cr0_write(&cpu, CR0_PG | CR0_PE));
 	assert_false(cr0_read() & CR0_PG);

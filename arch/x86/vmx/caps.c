@@ -128,6 +128,7 @@ const char *vmx_detect(void)
 	vmx_caps.cr0_fixed1 = rdmsr(MSR_VMX_CR0_FIXED1);
 	vmx_caps.cr4_fixed0 = rdmsr(MSR_VMX_CR4_FIXED0);
 	vmx_caps.cr4_fixed1 = rdmsr(MSR_VMX_CR4_FIXED1);
+	vmx_caps.phys_bits = cpuid(0x80000008, 0).eax & 0x3f;
 	vmx_caps.xsave = cpuid(1, 0).ecx & CPUID1_ECX_XSAVE;
 	return NULL;
 }

@@ -24,6 +24,7 @@ struct vmx_caps {
 	struct vmx_controls controls;
 	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 	uint32_t timer_shift; /* the preemption timer counts TSC >> this */
+	uint32_t phys_bits;   /* physical-address width */
 	bool invept_single;
 	bool xsave;
 };

@@ -64,7 +64,7 @@ static bool pdptes_load(struct hw_vcpu *h, uint64_t cr0, uint64_t cr4)
 	memcpy(pdpte, page + (cr3 & 0xfe0), sizeof(pdpte));
 	for (int i = 0; i < 4; i++) {
 		/* reserved: bits 1, 2, 5-8 and above the physical address width */
-		if ((pdpte[i] & 1) && (pdpte[i] & 0xfff00000000001e6ull))
+		if ((pdpte[i] & 1) && (pdpte[i] & (0x1e6 | ~(BIT(vmx_caps.phys_bits) - 1))))
 			return false;
 		vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, pdpte[i]);
 	}
