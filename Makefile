@@ -276,7 +276,8 @@ deps:
 # One part of it: make check CHECK=tests/gates/test_unit.py
 CHECK := tests
 check:
-	@$(PYTHON) -m pytest -c tests/pytest.ini --rootdir=tests $(CHECK)
+	@mkdir -p $(B)
+	@$(PYTHON) -m pytest -c tests/pytest.ini --rootdir=tests --basetemp=$(B)/tmp $(CHECK)
 demo:
 	@$(PYTHON) tools/demo.py
 # For scripts: make -s print-UNITS
