@@ -12,7 +12,8 @@ import sys
 import tempfile
 
 LIMIT = 40  # files a target
-MOST_BYTES = 10 * 1024
+MOST_BYTES = 8 * 1024
+SMALL = 400  # bytes: larger ones only when there are no others
 
 
 def keep(build, name):
@@ -24,6 +25,7 @@ def keep(build, name):
                         *([stored] if mine else []), build / "fuzz-corpus" / name],
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
         found = sorted(pathlib.Path(merged).iterdir(), key=lambda p: p.stat().st_size)
+        found = [p for p in found if p.stat().st_size <= SMALL] or found
         step = max(1, len(found) // LIMIT)
         chosen, size = [], 0
         for path in found[::-1][::step][:LIMIT]:  # the largest reach furthest
