@@ -85,7 +85,8 @@ def one_move(figures, args, row):
         alpha.ok("start web")
         with alpha.console("web") as con:
             con.expect("^guest: ready", WAIT)
-            con.expect("^work: tick 3 ", WAIT)
+            # A worker first fills its memory: it checks pages when that is done.
+            con.expect("^work: tick \\d+ mem ok [1-9]" if work else "^work: tick 3 ", WAIT)
         # A writer may outpace the emulated wire: that is not what is measured.
         downtime = f" --max-downtime {WRITER_DOWNTIME_MS}" if work else ""
         result = alpha.ok("migrate web beta" + downtime, timeout=MOVE_TIMEOUT)
