@@ -6,6 +6,7 @@
 # make demo       two hosts, one Debian guest, one hot move, narrated
 # make bench      figures in ticks and bytes, with history
 # make fuzz       libFuzzer targets, a minute each
+# make mutants    breaks invariants one by one: a named test must notice each
 #
 # Decided on purpose, for the hypervisor:
 #   -mno-red-zone        interrupts arrive on the current stack when idle
@@ -232,10 +233,15 @@ UNIT_exits := tests/unit/fake_kernel.c vmm/exits.c vmm/exit_mem.c vmm/msr.c vmm/
               vmm/iobus.c vmm/decode.c vmm/emulate.c kernel/lib/format.c kernel/lib/strutil.c
 UNIT_guest_walk := $(UNIT_guest_mem) vmm/guest_walk.c
 UNIT_dirty_log := $(FAKE_CPU) $(EPT) vmm/dirty_log.c vmm/guest_mem.c
+# what mutants asked for (N)
+UNITS     += vm_time receive_ram
+UNIT_vm_time := tests/unit/fake_kernel.c vmm/vm_time.c vmm/cpuid_policy.c vmm/cpu_features.c \
+                kernel/lib/strutil.c
+UNIT_receive_ram = migrate/receive_ram.c migrate/stream.c $(UNIT_guest_mem) $(UNIT_LIB)
 UNITS += $(UNITS_CPU)
 $(foreach u,$(UNITS_CPU),$(B)/unit/test_$(u)): UNIT_CFLAGS += -include tests/unit/fake_cpu.h
 
-.PHONY: all deps check demo unit clean
+.PHONY: all deps check demo mutants unit clean
 all:
 
 $(B)/obj/%.c.o: %.c
@@ -280,6 +286,10 @@ check:
 	@$(PYTHON) -m pytest -c tests/pytest.ini --rootdir=tests --basetemp=$(B)/tmp $(CHECK)
 demo:
 	@$(PYTHON) tools/demo.py
+# Broken on purpose, and a test must fail: make mutants MUTANTS="--quick"
+MUTANTS :=
+mutants:
+	@$(PYTHON) tests/mutants/run.py $(MUTANTS)
 # For scripts: make -s print-UNITS
 print-%:
 	@echo $($*)

@@ -110,7 +110,7 @@ static void test_unexpected_answers(void **state)
 				  .shelf = TARGET_SHELF,
 				  .slot = TARGET_SLOT,
 				  .tag = cmd->tag};
-	struct aoe_header bad[8];
+	struct aoe_header bad[9];
 	struct aoe_ata a = {.cmd_status = ATA_STATUS_RDY};
 	uint8_t f[ETH_MIN_LEN];
 	struct aoe_stats st;
@@ -128,6 +128,7 @@ static void test_unexpected_answers(void **state)
 	bad[5].src[5]++;		     /* another sender */
 	memcpy(bad[6].dst, MAC_B, ETH_ALEN); /* an old MAC of ours */
 	bad[7].flags = 0;		     /* a request */
+	memset(bad[8].dst, 0xff, ETH_ALEN);  /* to everybody, which no answer is */
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
 		aoe_encode_ata(f, &bad[i], &a);
 		fake_wire_inject(f, sizeof(f), NS_PER_US);
@@ -135,7 +136,7 @@ static void test_unexpected_answers(void **state)
 		assert_false(p->done);
 	}
 	aoe_get_stats(disk, &st);
-	assert_int_equal(st.unexpected, 6); /* not the request, nor what never reached the port */
+	assert_int_equal(st.unexpected, 7); /* not the request, nor what never reached the port */
 	aoe_encode_ata(f, &good, &a);
 	fake_wire_inject(f, sizeof(f), NS_PER_US);
 	fake_wire_inject(f, sizeof(f), NS_PER_US); /* twice: the second is too late */
@@ -144,7 +145,7 @@ static void test_unexpected_answers(void **state)
 	target.silent = false;
 	assert_int_equal(probe_finish(p), 0);
 	aoe_get_stats(disk, &st);
-	assert_int_equal(st.unexpected, 7);
+	assert_int_equal(st.unexpected, 8);
 }
 
 static void test_garbage_frames(void **state)

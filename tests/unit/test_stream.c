@@ -158,6 +158,8 @@ static void test_lengths_of_all_records(void **state)
 	STREAM_RECORDS(LENGTHS)
 	expect_refused(0, 0, 0);
 	expect_refused(STREAM_TYPES, 8, 0);
+	/* unknown but optional: skipped, and yet no longer than the buffer */
+	expect_refused(200 | STREAM_OPTIONAL, STREAM_PAYLOAD_MAX + 1, 0);
 }
 
 static void test_huge_length_reads_nothing(void **state)
