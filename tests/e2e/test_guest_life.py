@@ -61,6 +61,16 @@ def press(host, key, words):
         con.expect(words, WAIT)
 
 
+def switch_off(host, vm, line):
+    """Type a line that ends the guest; its console says so and is left."""
+    host.begin(f"console {vm}")
+    host.running_expect(r"^attached to ", WAIT)
+    host.serial.settle()
+    host.serial.send(line)
+    assert host.finish(WAIT).ok
+    wait_state(host, vm, "off")
+
+
 def all_tick(host, names=TICKERS):
     for name in names:
         host.follow(name, 1)
@@ -104,8 +114,7 @@ def test_crash_stays_alone(crab, key, reason):
 
 def test_power_off(crab):
     start_ender(crab)
-    press(crab, "p", r"^ender: off")
-    wait_state(crab, "ender", "off")
+    switch_off(crab, "ender", "p")
     all_tick(crab, ["t1"])
 
 
@@ -172,8 +181,7 @@ def test_reset_after_a_move(pair, crab):
     start_ender(crab)
     move(crab, pair.beta, "ender")
     press(pair.beta, "r", r"^ender: reset\n(?:.*\n)*?guest: ready\n(?:.*\n)*?ender: second 1\n")
-    press(pair.beta, "p", r"^ender: off")
-    wait_state(pair.beta, "ender", "off")
+    switch_off(pair.beta, "ender", "p")
 
 
 def rate(result):
@@ -201,6 +209,4 @@ def test_linux_reboots_where_it_went(pair):
         con.expect(r"guest: ready", LINUX_BOOT_TIMEOUT)
     seen = target.follow("web", 3)
     assert seen.tick < 20 and seen.disk_ok > 0
-    with target.console("web") as con:
-        con.send("poweroff -f\r")
-    wait_state(target, "web", "off")
+    switch_off(target, "web", "poweroff -f\r")
