@@ -17,6 +17,13 @@ TIMEOUT = 120  # seconds; exit status 124 says that it was reached
 UNITS = make_variable("UNITS")
 
 
+@pytest.fixture(scope="module")
+def built():
+    """All at once: make uses both CPUs. What fails here fails again in its own test."""
+    subprocess.run(["make", "-s", "-k", "-j2", *[f"build/unit/test_{unit}" for unit in UNITS]],
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+
 def test_every_unit_test_is_listed():
     """A test file that nobody runs is worse than none."""
     files = {f[len("test_"):-2] for f in os.listdir("tests/unit")
@@ -25,7 +32,7 @@ def test_every_unit_test_is_listed():
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_unit(unit, parts):
+def test_unit(unit, built, parts):
     build = subprocess.run(["make", "-s", f"build/unit/test_{unit}"], stdout=subprocess.PIPE,
                            stderr=subprocess.STDOUT, text=True, check=False)
     assert build.returncode == 0, build.stdout
