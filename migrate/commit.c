@@ -198,12 +198,12 @@ static int target_takes(struct move *m)
 				return target_forgotten(m, "the operator decides");
 		} else if (seen == LOOK_NEW) {
 			return target_runs(m, false);
-		} else if (seen == LOOK_BACK || seen == LOOK_OLD) {
-			return target_discards(m, "fenced by the storage: the source took it back");
 		} else if (seen == LOOK_FORGOTTEN) {
 			return target_forgotten(m, "the storage restarted and forgot");
-		} else if (seen == LOOK_OTHER) {
-			return target_forgotten(m, "the reservation names neither host");
+		} else if (seen != LOOK_OLD_AND_NEW) {
+			/* The list is true and does not name us; only the source could do that.
+			 * Its new MAC (a3) is not known here, nor needed. */
+			return target_discards(m, "fenced by the storage: the source took it back");
 		}
 		move_wait(m, err ? AGAIN_NS : NS_PER_MS);
 	}

@@ -271,7 +271,7 @@ static int storage_command(uint64_t deadline_ns)
 	fake_storage.commands++;
 	if (fake_faults.storage_restart_after >= 0 && !fake_faults.storage_restart_after--)
 		fake_storage_restart();
-	if (fake_faults.storage_silent) {
+	if (fake_faults.storage_silent || fake_faults.storage_silent_to == fake_host) {
 		task_sleep_until(deadline_ns);
 		return -E_TIMEDOUT;
 	}
@@ -799,7 +799,8 @@ void fake_pair_reset(void)
 					   .cut_back_at = UINT64_MAX,
 					   .flip_at = UINT64_MAX,
 					   .storage_restart_after = -1,
-					   .refuse_resume = -1};
+					   .refuse_resume = -1,
+					   .storage_silent_to = -1};
 	fake_guest_writes = 0;
 	fake_record_count = 0;
 	links_seen = false;

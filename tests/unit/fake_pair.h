@@ -22,6 +22,7 @@ struct fake_faults {
 	bool cut_parts;		   /* a cut is a partition */
 	bool partition;		   /* new links fail, old ones are silent */
 	bool storage_silent;	   /* drops every command */
+	int storage_silent_to;	   /* drops this host's commands; -1: nobody's */
 	int storage_restart_after; /* commands until it restarts once; -1: never */
 	int refuse_resume;	   /* host whose vm_resume fails; -1: none */
 	bool scaling;		   /* hosts can scale the TSC */

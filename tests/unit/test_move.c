@@ -455,6 +455,40 @@ static void test_storage_silent_then_answers(void **state)
 	finish();
 }
 
+/*
+ * As above, but the hosts never hear each other again, and one of them hears the storage
+ * before the other does: its word is enough for both.
+ */
+static void storage_answers_first_to(int host)
+{
+	static uint64_t ends[4096];
+	unsigned n = learn(true, ends, ARRAY_SIZE(ends));
+
+	begin(true);
+	fake_faults.cut_at = ends[n - 1];
+	start((struct migrate_options){.verify = true});
+	/* the target must not have taken it yet; the source must have offered it */
+	while (fake_stream_bytes[0] < ends[host ? n - 1 : n - 2])
+		fake_fibers_run(time_ns() + 50 * NS_PER_US);
+	fake_faults.storage_silent_to = !host;
+	while (fake_stream_bytes[0] < ends[n - 1])
+		fake_fibers_run(time_ns() + 50 * NS_PER_US);
+	fake_faults.partition = true;
+	fake_fibers_run(120 * NS_PER_S);
+	assert_true(runs(host));
+	fake_faults.storage_silent_to = -1;
+	fake_fibers_run(180 * NS_PER_S);
+	assert_true(runs(host));
+	one_copy(); /* and the other host has nothing left, in doubt or not */
+	finish();
+}
+
+static void test_storage_answers_and_hosts_stay_apart(void **state)
+{
+	storage_answers_first_to(0);
+	storage_answers_first_to(1);
+}
+
 /* The storage restarts after every number of commands; hosts can talk, the link was cut. */
 static void restart_everywhere(bool cut)
 {
@@ -536,6 +570,7 @@ int main(void)
 	    cmocka_unit_test(test_cut_the_answers),
 	    cmocka_unit_test(test_damage_everywhere),
 	    cmocka_unit_test(test_storage_silent_then_answers),
+	    cmocka_unit_test(test_storage_answers_and_hosts_stay_apart),
 	    cmocka_unit_test(test_storage_restarts),
 	    cmocka_unit_test(test_storage_restarts_and_link_is_cut),
 	    cmocka_unit_test(test_operator_decides),
