@@ -3,10 +3,12 @@
 #include "vmm/guest_mem.h"
 #include "kernel/lib/string.h"
 #include "kernel/mem.h"
+#include "kernel/task.h"
 #include "vmm/vm.h"
 
-#define BLOCK_ORDER PAGES_MAX_ORDER
-#define BLOCK_PAGES (SIZE_2M / PAGE_SIZE)
+#define BLOCK_ORDER  PAGES_MAX_ORDER
+#define YIELD_BLOCKS 4
+#define BLOCK_PAGES  (SIZE_2M / PAGE_SIZE)
 
 int guest_mem_create(struct guest_mem *m, uint64_t size)
 {
@@ -18,18 +20,23 @@ int guest_mem_create(struct guest_mem *m, uint64_t size)
 	if (!m->blocks)
 		return -E_NOMEM;
 	while (m->block_count < size / SIZE_2M) {
-		void *block = pages_alloc(BLOCK_ORDER);
+		void *block = pages_alloc_raw(BLOCK_ORDER);
 
 		if (!block) {
 			guest_mem_destroy(m);
 			return -E_NOMEM;
 		}
 		m->blocks[m->block_count++] = block;
+		/* Scrubbed here, not when it is freed: a host that crashed freed nothing. A big
+		 * guest takes seconds; peers and other guests must not wait for that. */
+		memset(block, 0, SIZE_2M);
+		if (m->block_count % YIELD_BLOCKS == 0)
+			task_yield();
 	}
 	return 0;
 }
 
-/* Blocks are scrubbed when they are handed out again: pages_alloc zeroes. */
+/* Blocks are scrubbed when they are handed out again, in guest_mem_create. */
 void guest_mem_destroy(struct guest_mem *m)
 {
 	for (uint32_t i = 0; i < m->block_count; i++)

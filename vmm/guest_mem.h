@@ -20,9 +20,10 @@ struct guest_mem {
 	void **blocks; /* 2 MiB each */
 };
 
-/* All memory now (a guest is never over-committed), zeroed. 0 or -E_NOMEM, -E_INVAL. */
+/* Blocks (yields). All memory now (a guest is never over-committed), zeroed. 0 or -E_NOMEM,
+ * -E_INVAL. */
 int must_check guest_mem_create(struct guest_mem *m, uint64_t size);
-/* Scrubs and frees. */
+/* Frees; whoever gets the memory next finds it scrubbed. */
 void guest_mem_destroy(struct guest_mem *m);
 
 /* RAM page count, and the walk over them: index 0..count-1 <-> gfn. */

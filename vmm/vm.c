@@ -272,9 +272,11 @@ int vm_create_incoming(const struct vm_config *cfg, const struct cpuid_policy *c
 	if (err)
 		return err;
 	vm->state = VM_INCOMING;
+	vm->move_under_way = true; /* building blocks: nobody may start or destroy it meanwhile */
 	err = vm_build(vm, cpuid);
 	if (err) {
 		vm->state = VM_OFF;
+		vm->move_under_way = false;
 		(void)!vm_undefine(vm);
 		return err;
 	}
@@ -282,8 +284,7 @@ int vm_create_incoming(const struct vm_config *cfg, const struct cpuid_policy *c
 	return 0;
 }
 
-/* ---- what the guest asks for
- * ---------------------------------------------------------------------- */
+/* ---- what the guest asks for -------------------------------------------------------- */
 
 void vm_guest_poweroff(struct vm *vm)
 {

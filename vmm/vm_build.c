@@ -201,8 +201,7 @@ void vm_teardown(struct vm *vm)
 	guest_mem_destroy(&vm->mem);
 }
 
-/* ---- boot
- * ------------------------------------------------------------------------------------------ */
+/* ---- boot --------------------------------------------------------------------------- */
 
 static const struct file *boot_file(struct vm *vm, const char *path, const char *what)
 {
@@ -241,8 +240,7 @@ int vm_boot(struct vm *vm)
 		   : load_linux(vm, kernel, initrd, vm->cfg.cmdline, boot_cpu->state);
 }
 
-/* ---- interrupt lines
- * --------------------------------------------------------------------------------- */
+/* ---- interrupt lines ---------------------------------------------------------------- */
 
 void vm_irq_set(struct vm *vm, unsigned gsi, bool level)
 {

@@ -6,6 +6,8 @@
 
 #include "tests/unit/fake_kernel.h"
 
+#include "kernel/task.h"
+
 uint64_t fake_time_ns;
 uint64_t fake_tsc_khz = 1000000;
 int fake_alloc_countdown = -1;
@@ -201,4 +203,9 @@ void fake_kernel_reset(void)
 	fake_alloc_live = 0;
 	fake_log_last[0] = 0;
 	fake_log_count = 0;
+}
+
+/* Nobody else to let run; tests with tasks bring their own. */
+__attribute__((weak)) void task_yield(void)
+{
 }
