@@ -279,6 +279,13 @@ static int storage_command(uint64_t deadline_ns)
 	return 0;
 }
 
+/* The answer is on its way: what it says may be outdated when it arrives. */
+static int storage_answer(int err)
+{
+	task_sleep_until(time_ns() + fake_faults.storage_lag[fake_host]);
+	return err;
+}
+
 static bool storage_listed(const uint8_t *mac)
 {
 	for (unsigned i = 0; i < fake_storage.count; i++)
@@ -352,7 +359,7 @@ int aoe_reserve_read(struct aoe_disk *d, struct aoe_reservation *out, uint64_t d
 		return err;
 	out->count = (uint16_t)fake_storage.count;
 	memcpy(out->macs, fake_storage.list, sizeof(out->macs));
-	return 0;
+	return storage_answer(0);
 }
 
 int aoe_reserve_set(struct aoe_disk *d, const uint8_t macs[][ETH_ALEN], unsigned count,
@@ -363,9 +370,11 @@ int aoe_reserve_set(struct aoe_disk *d, const uint8_t macs[][ETH_ALEN], unsigned
 	if (err)
 		return err;
 	if (fake_storage.count && !storage_listed(d->mac))
-		return -E_FENCED;
+		return storage_answer(-E_FENCED);
 	storage_set(macs, count);
-	return 0;
+	if (fake_faults.storage_doubles && !storage_listed(d->mac))
+		return storage_answer(-E_FENCED);
+	return storage_answer(0);
 }
 
 int aoe_reserve_force(struct aoe_disk *d, const uint8_t macs[][ETH_ALEN], unsigned count,
@@ -387,7 +396,7 @@ int aoe_config_read(struct aoe_disk *d, void *buf, size_t room, size_t *len, uin
 		return err;
 	*len = fake_storage.config_len;
 	memcpy(buf, fake_storage.config, MIN(room, *len));
-	return 0;
+	return storage_answer(0);
 }
 
 int aoe_config_force(struct aoe_disk *d, const void *text, size_t len, uint64_t deadline_ns)

@@ -16,17 +16,19 @@
 /* ---- faults ---- */
 struct fake_faults {
 	/* on the first link from alpha to beta; bytes of the stream, UINT64_MAX: never */
-	uint64_t cut_at;	   /* both directions die when alpha has sent so many */
-	uint64_t cut_back_at;	   /* when beta has sent so many */
-	uint64_t flip_at;	   /* one bit of alpha's byte is flipped */
-	bool cut_parts;		   /* a cut is a partition */
-	bool partition;		   /* new links fail, old ones are silent */
-	bool storage_silent;	   /* drops every command */
-	int storage_silent_to;	   /* drops this host's commands; -1: nobody's */
-	int storage_restart_after; /* commands until it restarts once; -1: never */
-	int refuse_resume;	   /* host whose vm_resume fails; -1: none */
-	bool scaling;		   /* hosts can scale the TSC */
-	uint64_t rate;		   /* bytes per second of the link; 0: no time passes */
+	uint64_t cut_at;	     /* both directions die when alpha has sent so many */
+	uint64_t cut_back_at;	     /* when beta has sent so many */
+	uint64_t flip_at;	     /* one bit of alpha's byte is flipped */
+	bool cut_parts;		     /* a cut is a partition */
+	bool partition;		     /* new links fail, old ones are silent */
+	bool storage_silent;	     /* drops every command */
+	int storage_silent_to;	     /* drops this host's commands; -1: nobody's */
+	uint64_t storage_lag[HOSTS]; /* from carrying out this host's command to the answer */
+	bool storage_doubles;	     /* carries a command out twice, answers the second time */
+	int storage_restart_after;   /* commands until it restarts once; -1: never */
+	int refuse_resume;	     /* host whose vm_resume fails; -1: none */
+	bool scaling;		     /* hosts can scale the TSC */
+	uint64_t rate;		     /* bytes per second of the link; 0: no time passes */
 };
 extern struct fake_faults fake_faults;
 

@@ -107,6 +107,21 @@ static void test_moves(void **state)
 	finish();
 }
 
+static void test_verify_finds_a_difference(void **state)
+{
+	begin(true);
+	fake_faults.rate = 8 * MiB;
+	start((struct migrate_options){.verify = true});
+	while (fake_stream_bytes[0] < MiB) /* page 0 is long there */
+		fake_fibers_run(time_ns() + NS_PER_MS);
+	*(uint8_t *)guest_mem_page(&fake_pair_find(1, "web")->mem, 0) ^= 1;
+	fake_fibers_run(60 * NS_PER_S);
+	assert_unmoved();
+	assert_int_equal(progress()->err, -E_MISMATCH);
+	assert_non_null(strstr(progress()->reason, "1 pages differ, the first is gfn 0x0"));
+	finish();
+}
+
 static void test_wire_bytes(void **state)
 {
 	begin(false);
@@ -433,30 +448,106 @@ static void test_damage_everywhere(void **state)
 
 /* ---- storage and hosts fail during commitment ---- */
 
+/*
+ * COMMIT arrives, nothing comes back, and the storage is away for so long; both hosts
+ * ask it in turns. It hears one of them a while before the other, and that is enough
+ * for both: they never hear each other again.
+ */
+static void storage_away_for(uint64_t ns, int first, const uint64_t *commit)
+{
+	begin(true);
+	fake_faults.cut_at = commit[0];
+	start((struct migrate_options){.verify = true});
+	while (fake_stream_bytes[0] < commit[-1])
+		fake_fibers_run(time_ns() + 50 * NS_PER_US);
+	fake_faults.storage_silent_to = 1; /* before it can take the VM */
+	while (fake_stream_bytes[0] < commit[0])
+		fake_fibers_run(time_ns() + 50 * NS_PER_US);
+	fake_faults.storage_silent = fake_faults.partition = true;
+	fake_fibers_run(time_ns() + ns);
+	assert_int_equal(runs(0) + runs(1), 0);
+	assert_int_equal(vm->state, VM_IN_DOUBT);
+	fake_faults.storage_silent = false;
+	fake_faults.storage_silent_to = !first;
+	fake_fibers_run(time_ns() + 2 * NS_PER_S);
+	assert_true(runs(0) + runs(1) <= 1);
+	fake_faults.storage_silent_to = -1;
+	fake_fibers_run(time_ns() + 120 * NS_PER_S);
+	one_copy(); /* and the other host has nothing left, in doubt or not */
+}
+
+/* It may return between any command and the look at the list. */
 static void test_storage_silent_then_answers(void **state)
+{
+	static uint64_t ends[4096];
+	unsigned n = learn(true, ends, ARRAY_SIZE(ends)), taken_back = 0;
+
+	for (unsigned i = 0; i < 60; i++) {
+		storage_away_for((30000 + 83 * i) * NS_PER_MS, i & 1, &ends[n - 1]);
+		taken_back += runs(0);
+		finish();
+	}
+	/* whoever is heard first has it, if he asks again while the other is not heard */
+	assert_true(taken_back > 20 && taken_back < 40);
+}
+
+/*
+ * The target reads list and token in time, but the answers travel; meanwhile the
+ * storage restarts, the source finds the link dead, asks, and is promised the VM.
+ */
+static bool promise_after(uint64_t heard_ns, const uint64_t *commit)
+{
+	uint64_t silent;
+
+	begin(true);
+	fake_faults.cut_at = commit[0];
+	start((struct migrate_options){.verify = true});
+	while (fake_stream_bytes[0] < commit[-1])
+		fake_fibers_run(time_ns() + 50 * NS_PER_US);
+	fake_faults.storage_silent_to = 1;
+	while (fake_stream_bytes[0] < commit[0])
+		fake_fibers_run(time_ns() + 50 * NS_PER_US);
+	silent = time_ns() + LINK_SILENCE_NS;
+	fake_fibers_run(silent - heard_ns);
+	fake_faults.storage_silent_to = -1;
+	fake_faults.storage_lag[1] = 900 * NS_PER_MS;
+	fake_fibers_run(silent - NS_PER_MS);
+	fake_storage_restart();
+	fake_fibers_run(time_ns() + 120 * NS_PER_S);
+	one_copy();
+	return runs(0);
+}
+
+static void test_promise_is_kept(void **state)
+{
+	static uint64_t ends[4096];
+	unsigned n = learn(true, ends, ARRAY_SIZE(ends)), promised = 0;
+
+	for (uint64_t ms = 0; ms < 6000; ms += 100) {
+		promised += promise_after(ms * NS_PER_MS, &ends[n - 1]);
+		finish();
+	}
+	assert_true(promised > 0);
+}
+
+/* The frame that takes the VM back was doubled: carried out, then refused. Only the list counts. */
+static void test_storage_doubles_commands(void **state)
 {
 	static uint64_t ends[4096];
 	unsigned n = learn(true, ends, ARRAY_SIZE(ends));
 
 	begin(true);
-	/* COMMIT arrives, nothing comes back, and the storage goes away */
-	fake_faults.cut_at = ends[n - 1];
+	fake_faults.storage_doubles = true;
+	fake_faults.cut_at = ends[n - 1] - 1; /* COMMIT is not whole: the target discards */
 	start((struct migrate_options){.verify = true});
-	while (fake_stream_bytes[0] < ends[n - 1])
-		fake_fibers_run(time_ns() + 50 * NS_PER_US);
-	fake_faults.storage_silent = true;
-	fake_faults.partition = true;
-	fake_fibers_run(60 * NS_PER_S);
-	assert_int_equal(runs(0) + runs(1), 0);
-	assert_int_equal(vm->state, VM_IN_DOUBT);
-	fake_faults.storage_silent = false;
+	fake_faults.cut_parts = true;
 	fake_fibers_run(120 * NS_PER_S);
-	assert_int_equal(runs(0) + runs(1), 1);
+	assert_unmoved();
 	finish();
 }
 
 /*
- * As above, but the hosts never hear each other again, and one of them hears the storage
+ * After COMMIT the hosts never hear each other again, and one of them hears the storage
  * before the other does: its word is enough for both.
  */
 static void storage_answers_first_to(int host)
@@ -549,6 +640,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_moves),
+	    cmocka_unit_test(test_verify_finds_a_difference),
 	    cmocka_unit_test(test_wire_bytes),
 	    cmocka_unit_test(test_moves_while_the_guest_writes),
 	    cmocka_unit_test(test_gives_up_on_a_busy_guest),
@@ -571,6 +663,8 @@ int main(void)
 	    cmocka_unit_test(test_damage_everywhere),
 	    cmocka_unit_test(test_storage_silent_then_answers),
 	    cmocka_unit_test(test_storage_answers_and_hosts_stay_apart),
+	    cmocka_unit_test(test_promise_is_kept),
+	    cmocka_unit_test(test_storage_doubles_commands),
 	    cmocka_unit_test(test_storage_restarts),
 	    cmocka_unit_test(test_storage_restarts_and_link_is_cut),
 	    cmocka_unit_test(test_operator_decides),
