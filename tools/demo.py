@@ -160,7 +160,7 @@ def boot(story, lab):
               f"They run in {emulator}: {why}.",
               "What they print on their serial lines stands behind their names.")
     disk = lab.net.vblade(1, 0, size=16 << 20)
-    web = guests.linux("web", disks=[disk], work=4, rate=50)
+    web = guests.linux("web", disks=[disk], work=4, rate=25)
     alpha, beta = lab.host("alpha", vms=[web]), lab.host("beta")
     story.shown = True
     lab.start(alpha, beta, timeout=LIMIT)
@@ -191,10 +191,10 @@ def start_guest(story, alpha):
 def move(story, source, target, before, options=""):
     """One move; its Result and what the guest then says at the target.
 
-    A second is allowed because an emulated network card is a thousandth of a real one.
+    Two seconds are allowed because the emulated wire carries 250 pages in one.
     """
     story.source = source.name
-    result = source.ok(f"migrate web {target.name} --max-downtime 1000 {options}".strip(),
+    result = source.ok(f"migrate web {target.name} --max-downtime 2000 {options}".strip(),
                        timeout=LIMIT)
     with story.quiet():
         assert source.state("web") is None and target.state("web") == "running"

@@ -31,14 +31,15 @@ def test_ping_pong(pair):
 def test_move_under_load(pair):
     """Linux with its memory and disk workers, there and back, every page compared.
 
-    The wire of the emulated machines carries 350 pages a second: a second is allowed.
+    The emulated wire carries some 250 pages a second, and this guest writes to
+    nearly as many: two seconds are allowed.
     """
     host = pair.linux()
-    host, result, seen = pair.move("web", host, "--verify --max-downtime 1000")
+    host, result, seen = pair.move("web", host, "--verify --max-downtime 2000")
     assert "every page compared: equal" in result.text, result.text
     assert seen.disk_ok > 0
     assert seen.longest_gap_ms < 5000
-    host, _, again = pair.move("web", host, "--max-downtime 1000")
+    host, _, again = pair.move("web", host, "--max-downtime 2000")
     again.after(seen)
 
 

@@ -19,7 +19,7 @@ class Pair:
         net = lab.net
         self.disk = net.vblade(1, 0, size=16 << 20)
         self.disk2 = net.vblade(2, 0, size=4 << 20)
-        web = guests.linux("web", disks=[self.disk], shell=True)
+        web = guests.linux("web", disks=[self.disk], rate=50, shell=True)
         vms = [web, guests.ticker("tiny"), guests.ticker("busy", pages=1024, rate=800),
                guests.ticker("withdisk", disks=[self.disk2]),
                guests.ticker("big", memory=280)]
