@@ -64,7 +64,7 @@ def test_cancel_then_move(pair):
     begin_move(pair, "pre-copy")
     pair.alpha.interrupt()
     assert not pair.alpha.finish(60).ok
-    pair.move("busy", pair.alpha, "--verify --max-downtime 5000")
+    pair.move("busy", pair.alpha, "--verify --max-downtime 9000")
 
 
 def test_cancel_from_the_target(pair):
@@ -94,13 +94,13 @@ def test_link_cut(pair, stage, options):
     is_free(pair.beta)
     pair.lab.net.heal_link("alpha", "beta")
     pair.wait_peer(pair.alpha, "beta")
-    pair.move("busy", pair.alpha, "--max-downtime 5000")
+    pair.move("busy", pair.alpha, "--max-downtime 9000")
 
 
 def test_the_other_direction(pair):
     """A guest that has come by a move is as safe on its way back."""
     pair.run("busy")
-    source, _, _ = pair.move("busy", pair.alpha, "--max-downtime 5000")
+    source, _, _ = pair.move("busy", pair.alpha, "--max-downtime 9000")
     before = begin_move(pair, "pre-copy", source=source)
     source.interrupt()
     assert not source.finish(60).ok
@@ -113,7 +113,7 @@ def test_the_other_direction(pair):
     is_free(pair.alpha)
     pair.lab.net.heal_link("alpha", "beta")
     pair.wait_peer(source, "alpha")
-    pair.move("busy", source, "--verify --max-downtime 5000")
+    pair.move("busy", source, "--verify --max-downtime 9000")
 
 
 @pytest.mark.parametrize("stage,options", STAGES, ids=STAGE_NAMES)

@@ -17,7 +17,7 @@ def committing(pair):
     """COMMIT is sent; beta cannot reach the disk. What the guest counted before."""
     pair.run(VM)
     before = pair.alpha.follow(VM, 2)
-    pair.alpha.begin(f"migrate {VM} beta --bandwidth 1 --max-downtime 5000")
+    pair.alpha.begin(f"migrate {VM} beta --bandwidth 1 --max-downtime 9000")
     pair.alpha.running_expect("pre-copy", 60)
     pair.lab.net.hide_disk(pair.disk2, "beta")
     try:

@@ -45,7 +45,7 @@ def test_move_under_load(pair):
 
 def test_stages_are_named(pair):
     host = pair.run("busy")
-    _, result, _ = pair.move("busy", host, "--max-downtime 5000")
+    _, result, _ = pair.move("busy", host, "--max-downtime 9000")
     text = result.text + pair.alpha.ok("log 80").text
     for words in ("pre-migration", "reservation", "pre-copy", "stop-and-copy", "commitment",
                   "activation"):
