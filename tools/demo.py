@@ -29,16 +29,18 @@ BOLD, GREEN, DIM, OFF = "\x1b[1m", "\x1b[32m", "\x1b[2m", "\x1b[0m"
 COLOURS = {"alpha": "\x1b[36m", "beta": "\x1b[33m"}
 WIDTH = 80
 LIMIT = 600  # seconds to wait for any single thing on a slow machine
+PROGRESS_PAUSE = 4  # seconds
 PATIENCE = 180  # after so many seconds one move has to do
 
 # Of the hosts' serial lines, what tells a newcomer nothing.
 DULL = re.compile(r"BdsDxe|^pagurus: (ACPI|vms/|host\.conf|\d CPU|starting)|^'help' lists|"
                   r"^(acpi|e1000|ata|aoe|mem|net): |^peers: .* is back|^vm \S+: defined|hand-over|"
-                  r"^(migrate: )?\S+: (moved to|blackout|\d+ bytes while) |^(de|at)tached|^ok$")
+                  r"^(migrate: )?\S+: (moved to|blackout|\d+ bytes while) |"
+                  r"^migrate: every|^(de|at)tached|^ok$")
 STAGE = re.compile(r"^migrate: \S+ stage (\d), (.*)")
 PROGRESS = re.compile(r"^\S+ (?:to|from) \S+: stage (\d)[^,]*, (?:round (\d+), *(\d+)%, "
                       r"(\d+) pages left, )?([\d.]+ \w+)")
-CHECK = re.compile(r"^(ok|FAIL) +(\S.*?)  +(\S.*?)  +(\S.*)$")
+CHECK = re.compile(r"^(pass|FAIL) +(\S.*?)  +(\S.*?)  +(\S.*)$")
 WHY = ["Can the other host run it? Each check shows the values of both hosts.",
        "The other host builds an empty VM: memory, devices, CPU. Boot files follow.",
        "Memory is copied while the guest works on and changes it again.",
@@ -56,7 +58,7 @@ class Story:
         self.lock = threading.Lock()
         self.shown = False  # the hosts' lines
         self.source = None  # whose stages are explained
-        self.last_progress = None
+        self.next_progress = 0.0
         self.held = None  # lines that came before the table of checks, but belong behind it
 
     def paint(self, code, text):
@@ -86,19 +88,20 @@ class Story:
                       f"{self.paint(code, line.rstrip()) if code else line.rstrip()}", flush=True)
 
     def explain(self, host, number, name):
+        self.next_progress = 0.0
         if host == self.source:
             with self.lock:
                 print(f"        {self.paint(BOLD, f'stage {number}, {name}')}\n"
                       f"        {WHY[int(number)]}", flush=True)
 
     def progress(self, host, match):
-        """A line of the move's progress, when it shows something new."""
+        """A line of the move's progress every few seconds."""
         stage, number, percent, left, sent = match.groups()
         line = f"round {number}: {percent:>3}%, {int(left):>6} pages left, {sent} sent" \
             if number else f"{sent} sent"
-        if line != self.last_progress and stage != "0":
+        if stage != "0" and time.monotonic() >= self.next_progress:
+            self.next_progress = time.monotonic() + PROGRESS_PAUSE
             self.host_line(host, line, DIM)
-        self.last_progress = line
 
     def tell(self, host, text):
         """A line of a host. The console prints the checks a moment after stage 1 began."""
@@ -111,7 +114,7 @@ class Story:
                 held, self.held = self.held, None
                 for line in held:
                     self.print_line(host, line)
-            if self.held is not None and not re.match(r"ok  ", text):
+            if self.held is not None and not CHECK.match(text):
                 self.held.append(text)
                 return
         self.print_line(host, text)
