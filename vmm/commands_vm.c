@@ -79,7 +79,12 @@ static int run_start(struct console *con, int argc, char **argv)
 
 	if (!vm)
 		return err;
-	return worded(con, vm_start(vm), argv[1], "start");
+	if (argc == 3 && strcmp(argv[2], "--force") != 0)
+		return console_fail(con, -E_INVAL, "'%.20s': the only option is --force", argv[2]);
+	vm->force_disks = argc == 3;
+	err = vm_start(vm);
+	vm->force_disks = false;
+	return worded(con, err, argv[1], "start");
 }
 
 static int run_shutdown(struct console *con, int argc, char **argv)
@@ -221,12 +226,13 @@ static const struct command commands[] = {
     },
     {
 	.name = "start",
-	.args = "VM",
+	.args = "VM [--force]",
 	.summary = "power a VM on",
 	.help = "Example: start web\n"
-		"Then 'console web' shows its serial console.\n",
+		"Then 'console web' shows its serial console. --force takes a shared disk away\n"
+		"from whoever holds it: only when you know that no host runs this VM.\n",
 	.min_args = 1,
-	.max_args = 1,
+	.max_args = 2,
 	.run = run_start,
 	.complete = commands_complete_vm,
     },

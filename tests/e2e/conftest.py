@@ -49,16 +49,22 @@ PACE = re.compile(r"SerialTimeout|peer is silent|no answer in time|allowed downt
 NEVER_AGAIN = re.compile(r"CORRUPT|pages differ|PANIC|VMFAIL|VMENTER|VMABORT|HostDied")
 
 
+def _reasons(reports):
+    """What was raised, without the source lines around it."""
+    return "\n".join(getattr(getattr(r.longrepr, "reprcrash", None), "message", "") or ""
+                     for r in reports if r.failed)
+
+
 def _pace_only(reports):
-    text = "\n".join(r.longreprtext for r in reports if r.failed)
-    return text and PACE.search(text) and not NEVER_AGAIN.search(text)
+    text = _reasons(reports)
+    return PACE.search(text) and not NEVER_AGAIN.search(text)
 
 
 def pytest_runtest_protocol(item, nextitem):
     """A test that only the emulators' pace broke is tried once more, and the run says so."""
     reports = runtestprotocol(item, nextitem=nextitem, log=False)
     if any(r.failed for r in reports) and _pace_only(reports):
-        why = PACE.search("\n".join(r.longreprtext for r in reports if r.failed)).group()
+        why = PACE.search(_reasons(reports)).group()
         ours = item.config.pluginmanager.getplugin("pagurus-report")
         print(f"AGAIN {item.nodeid.removeprefix('tests/')}: {why}",
               file=ours.out if ours else None, flush=True)

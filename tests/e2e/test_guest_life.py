@@ -205,7 +205,7 @@ def test_bandwidth_is_kept(pair, crab):
 
 
 def test_linux_reboots_where_it_went(pair):
-    """Off to beta, reset there, up again with its devices and disk; then off for good."""
+    """Off to beta, reset there, up again with its devices and disk."""
     host = pair.linux()
     target, _, _ = pair.move("web", host)
     with target.console("web") as con:
@@ -213,4 +213,5 @@ def test_linux_reboots_where_it_went(pair):
         con.expect(r"guest: ready", LINUX_BOOT_TIMEOUT)
     seen = target.follow("web", 3)
     assert seen.tick < 20 and seen.disk_ok > 0
-    switch_off(target, "web", "poweroff -f\r")
+    target.ok("destroy web")
+    target.ok("undefine web")

@@ -103,7 +103,8 @@ class Pair:
                 return host
         if self.alpha.state("web") is None:
             self.alpha.ok("define web")
-        self.alpha.ok("start web")
+        # It runs nowhere, but a host that a test killed may still hold its disk.
+        self.alpha.ok("start web --force")
         with self.alpha.console("web") as con:
             con.expect(r"guest: ready", LINUX_BOOT_TIMEOUT)
             con.expect(r"work: tick 2 ", LINUX_BOOT_TIMEOUT)
