@@ -242,7 +242,7 @@ static int give_up(struct move *m, const struct stop_decision *d)
 	char writes[16], carries[16];
 
 	return stream_fail(&m->st, -E_TIMEDOUT,
-			   "%s of %llu ms: the guest writes %s/s, the link carries %s/s; "
+			   "%s (allowed: %llu ms): the guest writes %s/s, the link carries %s/s; "
 			   "--max-downtime %llu would do",
 			   d->why, (unsigned long long)(m->opt.max_downtime_ns / NS_PER_MS),
 			   format_size(writes, m->p.dirty_rate * PAGE_SIZE),

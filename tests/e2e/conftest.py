@@ -45,7 +45,8 @@ def pair(shared_pair):
 
 # What a starved emulator does to a test: it runs out of time, or its drifting clock makes the
 # link look dead or too slow. Wrong data, a panic or a refused VM entry is never of this kind.
-PACE = re.compile(r"SerialTimeout|peer is silent|no answer in time|allowed downtime|rounds no longer")
+PACE = re.compile(r"SerialTimeout|peer is silent|no answer in time|allowed downtime|"
+                  r"rounds no longer|than the link carries")
 NEVER_AGAIN = re.compile(r"CORRUPT|pages differ|PANIC|VMFAIL|VMENTER|VMABORT|HostDied")
 
 

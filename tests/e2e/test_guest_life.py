@@ -207,7 +207,7 @@ def test_bandwidth_is_kept(pair, crab):
 def test_linux_reboots_where_it_went(pair):
     """Off to beta, reset there, up again with its devices and disk."""
     host = pair.linux()
-    target, _, _ = pair.move("web", host)
+    target, _, _ = pair.move("web", host, "--max-downtime 3000")
     with target.console("web") as con:
         con.send("reboot -f\r")
         con.expect(r"guest: ready", LINUX_BOOT_TIMEOUT)
