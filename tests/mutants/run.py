@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -28,22 +29,41 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 UNIT_SECONDS, E2E_SECONDS, MODEL_SECONDS = 300, 1800, 1800
 
 
-def run(argv, cwd, seconds):
-    """(exit status, output); a test that hangs has failed as well. Ends all that it started."""
+def end_all(process, sig):
+    """The process and all that it started: they are one session."""
+    try:
+        os.killpg(process.pid, sig)
+    except ProcessLookupError:
+        pass
+
+
+def run(argv, cwd, seconds, enough=None):
+    """(exit status, output); 124: it took too long, which is a failure as well.
+
+    enough: a regular expression; a line that matches fails the run there and then.
+    """
+    lines, hung, failed = [], threading.Event(), False
     with subprocess.Popen([str(a) for a in argv], cwd=cwd, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           errors="replace", start_new_session=True) as process:
-        try:
-            output, _ = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGTERM)  # pytest ends the emulators on the way
-            try:
-                output, _ = process.communicate(timeout=30)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                output, _ = process.communicate()
-            return 124, output
-    return process.returncode, output
+        def give_up():
+            hung.set()
+            end_all(process, signal.SIGTERM)  # pytest ends the emulators on the way
+
+        timers = [threading.Timer(seconds, give_up),
+                  threading.Timer(seconds + 60, end_all, (process, signal.SIGKILL))]
+        for timer in timers:
+            timer.start()
+        for line in process.stdout:
+            lines.append(line)
+            if enough and re.search(enough, line):
+                failed = True
+                end_all(process, signal.SIGKILL)
+        process.wait()
+        for timer in timers:
+            timer.cancel()
+    status = 124 if hung.is_set() else process.returncode or int(failed)
+    return status, "".join(lines)
 
 
 def copy_tree(commit, folder):
@@ -62,7 +82,8 @@ class Unit:
         return run(["make", "-s", "WARN=-w", self.target], tree, UNIT_SECONDS)
 
     def test(self, tree):
-        return run([self.target], tree, UNIT_SECONDS)
+        # after a failure the fakes may be in any state: do not wait for the rest
+        return run([self.target], tree, UNIT_SECONDS, enough=r"^\[  FAILED  \]")
 
 
 class EndToEnd:
@@ -92,7 +113,7 @@ def test_of(name):
 
 def killer(status, output):
     """Which test noticed, in a few words."""
-    for pattern in (r"\[  FAILED  \] (test_\w+)", r"^FAIL (\S+)", r"(AddressSanitizer: [\w-]+)",
+    for pattern in (r"\[  FAILED  \] ([a-z]\w+)", r"^FAIL (\S+)", r"(AddressSanitizer: [\w-]+)",
                     r"^.*(runtime error: .*)$"):
         match = re.search(pattern, output, re.MULTILINE)
         if match:
