@@ -36,7 +36,7 @@ UNIT_CFLAGS := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-reco
 SRC_lib     := kernel/lib/err.c kernel/lib/string.c kernel/lib/strutil.c kernel/lib/format.c \
                kernel/lib/crc32c.c
 SRC_arch    := arch/x86/entry.S arch/x86/trampoline.S arch/x86/cpu.c arch/x86/traps.c arch/x86/paging.c \
-               arch/x86/apic.c arch/x86/tsc.c \
+               arch/x86/apic.c arch/x86/tsc.c arch/x86/errata.c \
                arch/x86/vmx/caps.c arch/x86/vmx/vmx.c arch/x86/vmx/vmx_entry.S \
                arch/x86/vmx/guest_regs.c arch/x86/vmx/control_regs.c arch/x86/vmx/state.c \
                arch/x86/vmx/run.c arch/x86/vmx/decode.c arch/x86/vmx/ept.c arch/x86/vmx/ept_log.c

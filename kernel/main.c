@@ -153,6 +153,9 @@ static void start_virt(void)
 	log_info("virt: VT-x with EPT; PML %s, dirty flags %s, 1 GiB pages %s, TSC scaling %s",
 		 virt->pml ? "yes" : "no", virt->ad_bits ? "yes" : "no",
 		 virt->page_1g ? "yes" : "no", virt->tsc_scaling ? "yes" : "no");
+	if (!virt->xsavec)
+		log_warn("virt: XSAVEC of this CPU loses registers (as in Bochs 2.7): guests are "
+			 "not shown it");
 }
 
 /* ---- network ------------------------------------------------------------------------ */

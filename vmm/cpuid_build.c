@@ -167,7 +167,7 @@ static void drop_dependents(struct cpuid_policy *p)
 			(void)!hide_feature(p, dependents[i].name, strlen(dependents[i].name));
 }
 
-/* Instructions that the processor has but guests only by a control of the backend. */
+/* What the processor has but guests only by a control of the backend, or not rightly. */
 static void drop_unbacked(struct cpuid_policy *p)
 {
 	const struct virt_caps *caps = virt_detect();
@@ -176,6 +176,8 @@ static void drop_unbacked(struct cpuid_policy *p)
 		(void)!hide_feature(p, "rdtscp", 6);
 	if (!caps->invpcid)
 		(void)!hide_feature(p, "invpcid", 7);
+	if (!caps->xsavec)
+		(void)!hide_feature(p, "xsavec", 6);
 }
 
 /* XCR0 from the features; leaf 0Dh from the processor, cut to it. */

@@ -59,6 +59,18 @@ static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
 	return r;
 }
 
+/* XCR0: which components of the XSAVE area are in use. Needs CR4.OSXSAVE. */
+static inline uint64_t xcr0_read(void)
+{
+	uint32_t lo, hi;
+	asm volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+	return (uint64_t)hi << 32 | lo;
+}
+static inline void xcr0_write(uint64_t v)
+{
+	asm volatile("xsetbv" ::"a"((uint32_t)v), "d"((uint32_t)(v >> 32)), "c"(0));
+}
+
 static inline uint64_t rdtsc(void)
 {
 	uint32_t lo, hi;

@@ -18,6 +18,7 @@ struct virt_caps {
 	const char *why_not; /* words for the operator when not usable */
 	bool pml, ad_bits, page_1g, vpid, preemption_timer, tsc_scaling, xsaves;
 	bool rdtscp, invpcid; /* instructions that a guest has only with the backend's help */
+	bool xsavec;	      /* what the processor has of it is right (arch/x86/errata.h) */
 	uint32_t revision;
 };
 /* Read once on the boot CPU; never traps, on any processor. */

@@ -213,5 +213,5 @@ def test_linux_reboots_where_it_went(pair):
         con.expect(r"guest: ready", LINUX_BOOT_TIMEOUT)
     seen = target.follow("web", 3)
     assert seen.tick < 20 and seen.disk_ok > 0
-    target.ok("destroy web")
+    switch_off(target, "web", "poweroff -f\r")
     target.ok("undefine web")

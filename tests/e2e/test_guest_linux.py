@@ -8,6 +8,15 @@ def test_boots_and_checks_its_memory(pair):
     assert seen.mem_ok > 0
 
 
+def test_vector_registers_stay(pair):
+    """Two processes hold patterns in all of them; a lost one is CORRUPT, which every test sees."""
+    host = pair.linux()
+    with host.console("web") as con:
+        status, text = con.shell("dmesg | grep -c segfault; ps | grep -c '[/]init'")
+        assert text.split() == ["0", "5"], text  # init, memory, disk, two vectors
+    host.follow("web", 2)
+
+
 def test_shell(pair):
     host = pair.linux()
     with host.console("web") as con:

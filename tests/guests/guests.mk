@@ -14,9 +14,9 @@ G := $(B)/guest
 .PHONY: guests
 guests: $(G)/initrd.img $(G)/initrd-shell.img $(G)/ticker.elf
 
-$(G)/init: tests/guests/init.c tests/guests/worker.c tests/guests/sys.h tests/guests/work.h
+$(G)/init: $(addprefix tests/guests/,init.c worker.c vector.c vector.S sys.h work.h)
 	@mkdir -p $(@D)
-	$(CC) $(GUEST_CFLAGS) $(GUEST_LDFLAGS) -o $@ $(filter %.c,$^)
+	$(CC) $(GUEST_CFLAGS) $(GUEST_LDFLAGS) -o $@ $(filter %.c %.S,$^)
 
 $(G)/ticker.elf: tests/guests/ticker_start.S tests/guests/ticker.c tests/guests/ticker.ld
 	@mkdir -p $(@D)

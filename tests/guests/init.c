@@ -3,7 +3,7 @@
  * /init of the Linux test guest: mounts, loads the modules listed in
  * /modules/order, says "guest: ready", then does what the kernel's command line
  * asks and prints one "work: tick" line a second for the harness to follow:
- *   pagurus.work=MIB       memory worker        pagurus.rate=PAGES    a second
+ *   pagurus.work=MIB       memory, registers    pagurus.rate=PAGES    a second
  *   pagurus.disk=DEVICE    disk worker          pagurus.blocks=N  pagurus.diskrate=N
  *   pagurus.shell          a shell on the console (needs busybox in the image)
  *   pagurus.poweroff=SEC   power off after that many ticks
@@ -268,6 +268,9 @@ __attribute__((used)) void init_main(void)
 	say("guest: ready\n");
 	if (w->mem_pages && SYS0(NR_fork) == 0)
 		work_memory(w);
+	for (uint64_t n = 0; w->mem_pages && n < 2; n++) /* two, so that they displace each other */
+		if (SYS0(NR_fork) == 0)
+			work_vector(w, n);
 	if (option_find("pagurus.disk") && SYS0(NR_fork) == 0) {
 		disk_path_set(option_find("pagurus.disk"));
 		work_disk(w, disk_path);

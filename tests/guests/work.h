@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the test guest's init and its two workers share: counters in memory that
+ * What the test guest's init and its workers share: counters in memory that
  * survives fork, and the pattern that tells every page and generation apart.
  */
 #ifndef TESTS_GUESTS_WORK_H
@@ -25,6 +25,7 @@ struct work {
 /* Fill and check forever; they do not return. */
 void work_memory(struct work *w);
 void work_disk(struct work *w, const char *path);
+void work_vector(struct work *w, uint64_t number);
 
 /* Word i of item n in generation gen: no two are equal by accident. */
 static inline uint64_t work_word(uint64_t n, uint64_t gen, uint64_t i)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The two workers of the test guest. Each writes items in rounds and checks
+ * Two workers of the test guest. Each writes items in rounds and checks
  * what it wrote before against what it must be: memory pages, and blocks of
  * /dev/vda past the page cache. Any difference is printed as "work: CORRUPT".
  */

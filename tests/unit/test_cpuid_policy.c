@@ -22,7 +22,7 @@ static void everything(void)
 {
 	fake_kernel_reset();
 	fake_cpu_reset();
-	caps = (struct virt_caps){.rdtscp = true, .invpcid = true};
+	caps = (struct virt_caps){.rdtscp = true, .invpcid = true, .xsavec = true};
 	fake_tsc_khz = 2000000;
 	fake_cpuid_set(0, 0, (struct cpuid_regs){0x20, 1, 2, 3});
 	fake_cpuid_set(1, 0, (struct cpuid_regs){0x50654, ALL, ALL, ALL});
@@ -156,11 +156,13 @@ static void test_unbacked(void **state)
 {
 	everything();
 	assert_true(ask(&host, 0x80000001, 0).edx & 1u << 27);
-	caps.rdtscp = caps.invpcid = false;
+	assert_true(ask(&host, 0xd, 1).eax & 1u << 1);
+	caps.rdtscp = caps.invpcid = caps.xsavec = false;
 	cpuid_policy_host(&host);
 	assert_false(ask(&host, 0x80000001, 0).edx & 1u << 27);
 	assert_false(ask(&host, 7, 0).ecx & 1u << 22); /* RDPID */
 	assert_false(ask(&host, 7, 0).ebx & 1u << 10);
+	assert_false(ask(&host, 0xd, 1).eax & 1u << 1);
 }
 
 /* An old processor: leaves that it does not have read as zero, or as rubbish. */

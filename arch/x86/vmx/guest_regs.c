@@ -15,11 +15,6 @@
 #define MSR_KERNEL_GS_BASE 0xc0000102
 #define MSR_TSC_AUX	   0xc0000103
 
-static void xcr0_set(uint64_t v)
-{
-	asm volatile("xsetbv" ::"a"((uint32_t)v), "d"((uint32_t)(v >> 32)), "c"(0));
-}
-
 static void fpu_save(struct hw_vcpu *h)
 {
 	if (!vmx_caps.xsave) {
@@ -27,9 +22,9 @@ static void fpu_save(struct hw_vcpu *h)
 		return;
 	}
 	/* All that the guest may ever have enabled, and SSE, which it uses without asking. */
-	xcr0_set(h->xcr0_allowed | XCR0_ALWAYS);
+	xcr0_write(h->xcr0_allowed | XCR0_ALWAYS);
 	asm volatile("xsave64 %0" : "+m"(*(uint8_t(*)[CPU_XSAVE_MAX])h->xsave) : "a"(-1), "d"(-1));
-	xcr0_set(h->xcr0);
+	xcr0_write(h->xcr0);
 }
 
 static void fpu_load(struct hw_vcpu *h)
@@ -38,9 +33,9 @@ static void fpu_load(struct hw_vcpu *h)
 		asm volatile("fxrstor64 %0" ::"m"(*(uint8_t(*)[512])h->xsave));
 		return;
 	}
-	xcr0_set(h->xcr0_allowed | XCR0_ALWAYS);
+	xcr0_write(h->xcr0_allowed | XCR0_ALWAYS);
 	asm volatile("xrstor64 %0" ::"m"(*(uint8_t(*)[CPU_XSAVE_MAX])h->xsave), "a"(-1), "d"(-1));
-	xcr0_set(h->xcr0);
+	xcr0_write(h->xcr0);
 }
 
 void guest_regs_save(struct hw_vcpu *h)

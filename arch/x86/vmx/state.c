@@ -252,6 +252,6 @@ int hw_vcpu_xsetbv(struct hw_vcpu *h, uint32_t index, uint64_t v)
 		return -E_INVAL;
 	h->xcr0 = v;
 	if (this_cpu()->guest_owner == h)
-		asm volatile("xsetbv" ::"a"((uint32_t)v), "d"((uint32_t)(v >> 32)), "c"(0));
+		xcr0_write(v);
 	return 0;
 }

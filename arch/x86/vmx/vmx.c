@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* VMX operation on each CPU, and the life of a VMCS (SDM vol. 3, "VMCS Initialization"). */
 #include "arch/x86/cpu.h"
+#include "arch/x86/errata.h"
 #include "arch/x86/io.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/paging.h"
@@ -58,8 +59,11 @@ int virt_enable_cpu(void)
 	asm volatile("movq %0, %%cr4" ::"r"(cr4));
 	region = hpa_of(c->vmxon_page);
 	asm volatile("vmxon %1; setna %0" : "=rm"(failed) : "m"(region) : "cc", "memory");
-	if (!failed)
+	if (!failed) {
+		if (c->index == 0)
+			vmx_caps.virt.xsavec = cpu_xsavec_is_sound();
 		return 0;
+	}
 	arch.page_free(c->vmxon_page);
 	c->vmxon_page = NULL;
 	if (c->index == 0) {
