@@ -24,7 +24,7 @@ def ender(name):
 def elf_linux(name):
     return Guest(name, LINUX_MEMORY,
                  {"kernel": "build/guest/vmlinux", "initrd": "build/guest/initrd.img"},
-                 f"{LINUX_QUIET} pagurus.work=4 pagurus.rate=50 pagurus.tick")
+                 f"{LINUX_QUIET} pagurus.work=4 pagurus.rate=50 pagurus.tick", vcpus=2)
 
 
 @pytest.fixture(scope="module")
@@ -138,13 +138,12 @@ def test_reset(crab):
 
 
 def test_elf_kernel(crab):
-    """Linux without the decompressor in front of it; then its power button."""
+    """Linux without the decompressor in front of it, on two vCPUs; more vCPUs run than CPUs."""
     crab.ok("start elf")
     with crab.console("elf") as con:
-        con.expect(r"^guest: ready", LINUX_BOOT_TIMEOUT)
+        con.expect(r"^guest: cpus 0-1\nguest: ready", LINUX_BOOT_TIMEOUT)
     crab.follow("elf", 2)
-    crab.ok("shutdown elf")
-    wait_state(crab, "elf", "off")
+    all_tick(crab)
 
 
 # ---- with the other hosts ----------------------------------------------------------
@@ -159,6 +158,28 @@ def move(source, target, vm, options=""):
 def meet(pair, crab):
     pair.wait_peer(crab, "beta")
     pair.wait_peer(pair.beta, "crab")
+
+
+def test_two_vcpus_move(lab, pair, crab):
+    """Not to a host with one CPU; to one with two, every page compared; then its power button."""
+    meet(pair, crab)
+    crab.fails("migrate elf beta", r"FAIL CPUs +2 +1\n")
+    before = crab.follow("elf", 2)
+    for name in TICKERS:  # the wire is what takes long here
+        crab.ok(f"pause {name}")
+    twin = lab.host("twin", cpus=2)
+    try:
+        lab.start(twin)
+        pair.wait_peer(crab, "twin")
+        move(crab, twin, "elf", "--verify --max-downtime 5000")
+        twin.follow("elf", 3).after(before)
+        twin.ok("shutdown elf")
+        wait_state(twin, "elf", "off")
+        twin.check()
+    finally:
+        twin.kill()
+        for name in TICKERS:
+            crab.ok(f"unpause {name}")
 
 
 def test_two_of_five_go_and_come_back(pair, crab):

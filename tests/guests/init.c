@@ -254,12 +254,15 @@ static void disk_path_set(const char *name)
 
 __attribute__((used)) void init_main(void)
 {
+	static char cpus[64];
 	struct work *w;
 
 	mounts_make();
 	console_open();
 	file_read("/proc/cmdline", cmdline, sizeof(cmdline));
 	modules_load();
+	file_read("/sys/devices/system/cpu/online", cpus, sizeof(cpus));
+	say("guest: cpus %s", cpus);
 	w = pages_alloc(WORK_PAGE);
 	w->mem_pages = option_number("pagurus.work", 0) * 256;
 	w->mem_rate = option_number("pagurus.rate", 100);
