@@ -234,7 +234,9 @@ UNIT_exits := tests/unit/fake_kernel.c vmm/exits.c vmm/exit_mem.c vmm/msr.c vmm/
 UNIT_guest_walk := $(UNIT_guest_mem) vmm/guest_walk.c
 UNIT_dirty_log := $(FAKE_CPU) $(EPT) vmm/dirty_log.c vmm/guest_mem.c
 # what mutants asked for (N)
-UNITS     += vm_time receive_ram
+UNITS     += vm_time receive_ram vm_disks
+UNIT_vm_disks := tests/unit/fake_kernel.c vmm/vm_disks.c kernel/lib/err.c kernel/lib/format.c \
+                 kernel/lib/strutil.c
 UNIT_vm_time := tests/unit/fake_kernel.c vmm/vm_time.c vmm/cpuid_policy.c vmm/cpu_features.c \
                 kernel/lib/strutil.c
 UNIT_receive_ram = migrate/receive_ram.c migrate/stream.c $(UNIT_guest_mem) $(UNIT_LIB)

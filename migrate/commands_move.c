@@ -48,18 +48,18 @@ static bool print_checks(struct console *con, uint32_t id)
 	return true;
 }
 
-/* Ask the move to end; it does so by itself, at its next step. */
-static void cancel(struct watch *w, const struct move_progress *p, const char *why)
+/* Ask the move to end; it does so by itself, at its next step. False: it cannot any more. */
+static bool cancel(struct watch *w, const struct move_progress *p, const char *why)
 {
 	struct vm *vm = vm_find(p->vm);
 
 	if (w->cancelled)
-		return;
-	w->cancelled = true;
+		return true;
 	if (!vm || migrate_cancel(vm) != 0)
-		console_printf(w->con, "%s: too late to cancel, commitment has begun\n", why);
-	else
-		console_printf(w->con, "%s: cancelling\n", why);
+		return false;
+	w->cancelled = true;
+	console_printf(w->con, "%s: cancelling\n", why);
+	return true;
 }
 
 /* Blocks until the move is done. 0 or its error, with its reason as the console's words. */
@@ -80,9 +80,11 @@ static int watch_move(struct watch *w)
 		if (p->done)
 			break;
 		if (time_ns() >= w->timeout_at)
-			cancel(w, p, "timeout");
-		if (console_interrupted(w->con))
-			cancel(w, p, "Ctrl-C");
+			(void)cancel(w, p, "timeout"); /* too late for it: it is nearly done */
+		if (console_interrupted(w->con) && !cancel(w, p, "Ctrl-C"))
+			return console_fail(w->con, -E_BUSY,
+					    "too late to cancel, commitment has begun; it goes on: "
+					    "'migrate-status' shows how it ends");
 		p = migrate_progress(w->id);
 		if (p && time_ns() >= w->next_line_ns) {
 			w->next_line_ns = time_ns() + LINE_NS;

@@ -6,16 +6,14 @@
  */
 #include "migrate/handover.h"
 
-#include "kernel/drivers/blkdev.h"
 #include "kernel/entropy.h"
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "kernel/time.h"
 
-#define TOKEN_PREFIX	 "pagurus:"
-#define TOKEN_PREFIX_LEN 8
-#define TOKEN_STRING_LEN (TOKEN_PREFIX_LEN + HANDOVER_TOKEN_LEN)
+#define TOKEN_STRING_LEN (VM_DISK_MARK_LEN + HANDOVER_TOKEN_LEN)
 #define DRAIN_NS	 (5 * NS_PER_S)
+#define SETTLE_TRIES	 10
 
 static const char *const names[] = {
     [HANDOVER_NONE] = "none",
@@ -52,13 +50,13 @@ static uint64_t try_deadline(void)
 
 static void token_string(const struct handover *h, uint8_t out[TOKEN_STRING_LEN])
 {
-	memcpy(out, TOKEN_PREFIX, TOKEN_PREFIX_LEN);
-	memcpy(out + TOKEN_PREFIX_LEN, h->token, HANDOVER_TOKEN_LEN);
+	memcpy(out, VM_DISK_MARK, VM_DISK_MARK_LEN);
+	memcpy(out + VM_DISK_MARK_LEN, h->token, HANDOVER_TOKEN_LEN);
 }
 
 bool handover_token_is_ours(const void *text, size_t len)
 {
-	return len == TOKEN_STRING_LEN && !memcmp(text, TOKEN_PREFIX, TOKEN_PREFIX_LEN);
+	return len == TOKEN_STRING_LEN && !memcmp(text, VM_DISK_MARK, VM_DISK_MARK_LEN);
 }
 
 /* 0: it is there; -E_MISMATCH: it is not. */
@@ -139,7 +137,7 @@ static int offer_one(struct handover *h, unsigned i)
 	err = aoe_drain(d->aoe, time_ns() + DRAIN_NS);
 	if (err)
 		return err;
-	err = d->cfg.readonly ? 0 : blkdev_flush(d->blk);
+	err = d->cfg.readonly ? 0 : aoe_flush(d->aoe, time_ns() + DRAIN_NS);
 	if (err)
 		return err;
 	memcpy(h->old_macs[i], aoe_mac(d->aoe), ETH_ALEN);
@@ -171,8 +169,8 @@ int handover_offer(struct handover *h)
 	return seen == LOOK_OLD_AND_NEW ? 0 : -E_STATE;
 }
 
-/* Errors of the command itself do not matter, only that it ended one way or another. */
-static void command(struct vm_disk *d, const uint8_t mac[ETH_ALEN], bool force)
+/* Where a look follows, only that it ended one way or another matters. */
+static int command(struct vm_disk *d, const uint8_t mac[ETH_ALEN], bool force)
 {
 	uint8_t list[1][ETH_ALEN];
 	int err;
@@ -184,49 +182,74 @@ static void command(struct vm_disk *d, const uint8_t mac[ETH_ALEN], bool force)
 		err = aoe_reserve_set(d->aoe, list, 1, try_deadline());
 	if (err)
 		log_debug("migrate: disk %.7s: reservation: %s", d->cfg.name, err_text(err));
+	return err;
 }
 
 void handover_withdraw(struct handover *h)
 {
 	for (unsigned i = 0; i < h->vm->disk_count; i++)
 		if (h->offered & (1u << i))
-			command(&h->vm->disks[i], h->old_macs[i], false);
+			(void)command(&h->vm->disks[i], h->old_macs[i], false);
 	h->offered = 0;
 }
 
+/*
+ * Only a list that names us is worth a command: an empty one would accept it, although
+ * the VM's owner may just have switched it off, or the storage forgotten it.
+ */
 int handover_reclaim(struct handover *h, enum handover_look *out)
 {
 	struct vm_disk *d = handover_disk(h->vm);
+	int err;
 
 	if (!d)
 		return -E_NOENT;
-	command(d, h->back_macs[d - h->vm->disks], false);
+	err = look(h, d, out);
+	if (err || (*out != LOOK_OLD_AND_NEW && *out != LOOK_OLD))
+		return err;
+	(void)command(d, h->back_macs[d - h->vm->disks], false);
 	return look(h, d, out);
 }
 
 int handover_take(struct handover *h, enum handover_look *out)
 {
 	struct vm_disk *d = handover_disk(h->vm);
+	int err;
 
 	if (!d)
 		return -E_NOENT;
-	command(d, h->new_macs[d - h->vm->disks], false);
+	err = look(h, d, out);
+	if (err || *out != LOOK_OLD_AND_NEW)
+		return err;
+	(void)command(d, h->new_macs[d - h->vm->disks], false);
 	return look(h, d, out);
+}
+
+/*
+ * The guest's requests are refused until the list names the new MAC, and nothing else
+ * would repeat this: a storage that is away for a moment is waited for.
+ */
+static void settle_disk(struct vm_disk *d, const uint8_t mac[ETH_ALEN], bool forced)
+{
+	int err = -E_TIMEDOUT;
+
+	if (memcmp(aoe_mac(d->aoe), mac, ETH_ALEN))
+		aoe_set_mac(d->aoe, mac);
+	memcpy(d->owner_mac, mac, ETH_ALEN);
+	d->owned = true;
+	for (unsigned i = 0; err == -E_TIMEDOUT && i < SETTLE_TRIES; i++)
+		err = command(d, mac, forced || !d->deciding);
+	if (err)
+		log_error("migrate: disk %.7s: its storage did not confirm that it is ours (%s); "
+			  "the guest's requests to it may hang: 'destroy' and 'start --force'",
+			  d->cfg.name, err_text(err));
 }
 
 static void settle(struct handover *h, uint8_t macs[][ETH_ALEN], bool forced)
 {
 	for (unsigned i = 0; i < h->vm->disk_count; i++) {
-		struct vm_disk *d = &h->vm->disks[i];
-
-		if (!d->aoe)
-			continue;
-		if (memcmp(aoe_mac(d->aoe), macs[i], ETH_ALEN))
-			aoe_set_mac(d->aoe, macs[i]);
-		memcpy(d->owner_mac, macs[i], ETH_ALEN);
-		d->owned = true;
-		if (forced || !d->deciding)
-			command(d, macs[i], true);
+		if (h->vm->disks[i].aoe)
+			settle_disk(&h->vm->disks[i], macs[i], forced);
 	}
 }
 

@@ -81,7 +81,8 @@ bool handover_token_is_ours(const void *text, size_t len);
 int must_check handover_offer(struct handover *h);
 /* COMMIT was not sent after all: the list is {a1} again, as far as the storage answers. Blocks. */
 void handover_withdraw(struct handover *h);
-/* One attempt, then a look; the look decides, not the command's answer. Blocks. */
+/* A look; where the list names us still, one attempt, then a look, which decides, not the
+ * command's answer. Blocks. */
 int must_check handover_reclaim(struct handover *h, enum handover_look *out); /* source */
 int must_check handover_take(struct handover *h, enum handover_look *out);    /* target */
 /*

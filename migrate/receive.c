@@ -12,6 +12,8 @@
 
 #define YIELD_RECORDS 8 /* a fast link must not starve the other tasks */
 
+#define OFFER_NS (60 * NS_PER_S) /* for each record before memory comes */
+
 #define MAY(name) (1u << STREAM_##name)
 static const uint32_t may_come[PHASES] = {
     [PHASE_OFFER] = MAY(OFFER),
@@ -122,7 +124,9 @@ static int receive_all(struct receiver *rx)
 		struct stream_record r;
 		int err;
 
-		err = stream_read(&m->st, &r, TIME_NEVER);
+		/* A source that only checks, or says nothing, must not keep others waiting. */
+		err = stream_read(&m->st, &r,
+				  rx->phase < PHASE_PRE_COPY ? time_ns() + OFFER_NS : TIME_NEVER);
 		if (err)
 			return err;
 		if (r.type == STREAM_ERROR)

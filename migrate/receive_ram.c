@@ -36,7 +36,8 @@ int receive_pages(struct move *m, const struct stream_record *r)
 	return 0;
 }
 
-static int zero_run(struct move *m, const struct stream_run *run)
+/* *done counts over the runs of a record: many short ones are as much work as a long one. */
+static int zero_run(struct move *m, const struct stream_run *run, uint64_t *done)
 {
 	for (uint64_t i = 0; i < run->count; i++) {
 		void *page = guest_mem_page(&m->vm->mem, run->gfn + i);
@@ -46,7 +47,7 @@ static int zero_run(struct move *m, const struct stream_run *run)
 		/* memory is zero at first: do not dirty the host's caches again */
 		if (!page_is_zero(page))
 			memset(page, 0, PAGE_SIZE);
-		if (i % YIELD_PAGES == YIELD_PAGES - 1)
+		if (++*done % YIELD_PAGES == 0)
 			task_yield();
 	}
 	m->p.zero_pages += run->count;
@@ -56,7 +57,7 @@ static int zero_run(struct move *m, const struct stream_run *run)
 /* One record may name each page once at most: work is bounded by the guest's size. */
 int receive_zero_runs(struct move *m, const struct stream_record *r)
 {
-	uint64_t left = guest_mem_pages(&m->vm->mem);
+	uint64_t left = guest_mem_pages(&m->vm->mem), done = 0;
 	int err;
 
 	if (r->length % sizeof(struct stream_run))
@@ -71,7 +72,7 @@ int receive_zero_runs(struct move *m, const struct stream_record *r)
 					   "ZERO_RUNS names %llu pages, more than the guest has",
 					   (unsigned long long)run.count);
 		left -= run.count;
-		err = zero_run(m, &run);
+		err = zero_run(m, &run, &done);
 		if (err)
 			return err;
 	}

@@ -146,7 +146,7 @@ int send_round(struct move *m, uint64_t pages)
 		err = send_look_up(m);
 		if (err)
 			return err;
-		if (m->vm->state == VM_RUNNING)
+		if (m->p.stage == STAGE_PRE_COPY)
 			task_yield();
 	}
 	err = flush_pages(m);
@@ -258,6 +258,9 @@ int send_pre_copy(struct move *m)
 	int err;
 
 	move_set_stage(m, STAGE_PRE_COPY);
+	err = send_look_up(m); /* it may have been switched off during the reservation */
+	if (err)
+		return err;
 	err = dirty_log_start(m->vm, m->opt.dirty);
 	if (err)
 		return move_fail(m, err, "dirty page tracking");

@@ -48,7 +48,7 @@ static struct vm *find_ready(struct console *con, const char *name, unsigned sta
 		*err = -E_NOENT;
 		return NULL;
 	}
-	if (vm->move_under_way) {
+	if (vm->move_under_way && vm->state != VM_IN_DOUBT) { /* in doubt the operator may decide */
 		*err = console_fail(con, -E_BUSY,
 				    "vm '%s': a move is under way; 'migrate-cancel %s' stops it",
 				    vm->cfg.name, vm->cfg.name);

@@ -159,6 +159,12 @@ void vcpu_wait_stopped(struct vcpu *v)
 		waitq_wait(&v->stopped_wq, TIME_NEVER);
 }
 
+void vcpu_take_signals(struct vcpu *v)
+{
+	take_signals(v);
+	v->state->nmi_pending = v->nmi_pending;
+}
+
 void vcpu_run(struct vcpu *v)
 {
 	v->stop_requested = false;

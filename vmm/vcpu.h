@@ -49,6 +49,8 @@ void vcpu_free(struct vcpu *v);
 /* Ask it to stop (returns at once), wait until it did, let it run on. */
 void vcpu_request_stop(struct vcpu *v);
 void vcpu_wait_stopped(struct vcpu *v);
+/* While it is stopped: INIT, SIPI and NMI that came after it stopped go into its state. */
+void vcpu_take_signals(struct vcpu *v);
 void vcpu_run(struct vcpu *v);
 /*
  * With the host lock held, wait until no vCPU of the VM executes guest code. None can

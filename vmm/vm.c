@@ -117,6 +117,8 @@ static void stop_vcpus(struct vm *vm)
 		vcpu_request_stop(vm->vcpus[i]);
 	for (uint32_t i = 0; i < vm->vcpu_count; i++)
 		vcpu_wait_stopped(vm->vcpus[i]);
+	for (uint32_t i = 0; i < vm->vcpu_count; i++)
+		vcpu_take_signals(vm->vcpus[i]); /* one that stopped later may have sent some */
 }
 
 static void request_stop_all(struct vm *vm)

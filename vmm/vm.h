@@ -47,6 +47,10 @@ struct vm_clock {
 	bool running;
 };
 
+/* A shared disk's AoE configuration string, when it is ours: this, then the latest move's token. */
+#define VM_DISK_MARK	 "pagurus:"
+#define VM_DISK_MARK_LEN 8
+
 struct vm_disk {
 	struct vm_disk_config cfg;
 	struct aoe_disk *aoe; /* shared disk; NULL for a local one */

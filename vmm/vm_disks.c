@@ -107,6 +107,36 @@ int vm_own_disks(struct vm *vm)
 	return 0;
 }
 
+/*
+ * The token of the latest move, before the list: a host that is still in doubt about that
+ * move would take an empty list for one that the storage remembers (docs/handover.md).
+ */
+static int remove_token(struct vm_disk *d)
+{
+	uint64_t deadline = time_ns() + CONTROL_PATIENCE_NS;
+	uint8_t text[64];
+	size_t len;
+	int err;
+
+	err = aoe_config_read(d->aoe, text, sizeof(text), &len, deadline);
+	if (err)
+		return err;
+	if (len < VM_DISK_MARK_LEN || memcmp(text, VM_DISK_MARK, VM_DISK_MARK_LEN))
+		return 0; /* somebody else's string */
+	err = aoe_config_force(d->aoe, "", 0, deadline);
+	if (err)
+		return err;
+	err = aoe_config_read(d->aoe, text, sizeof(text), &len, deadline);
+	return err ? err : len ? -E_STATE : 0;
+}
+
+static int release_disk(struct vm_disk *d)
+{
+	int err = d->deciding ? remove_token(d) : 0;
+
+	return err ? err : aoe_reserve_set(d->aoe, NULL, 0, time_ns() + CONTROL_PATIENCE_NS);
+}
+
 void vm_release_disks(struct vm *vm)
 {
 	for (uint32_t i = 0; i < vm->disk_count; i++) {
@@ -115,7 +145,7 @@ void vm_release_disks(struct vm *vm)
 		if (!d->aoe || !d->owned)
 			continue;
 		d->owned = false;
-		if (aoe_reserve_set(d->aoe, NULL, 0, time_ns() + CONTROL_PATIENCE_NS) != 0)
+		if (release_disk(d) != 0)
 			log_warn("vm %s: disk %s: the reservation could not be released",
 				 vm->cfg.name, d->cfg.name);
 	}

@@ -161,6 +161,28 @@ int aoe_drain(struct aoe_disk *d, uint64_t deadline_ns)
 	return err;
 }
 
+static void flush_done(struct blk_request *rq, int err)
+{
+	*(int *)rq->ctx = err;
+}
+
+int aoe_flush(struct aoe_disk *d, uint64_t deadline_ns)
+{
+	int result = -E_CANCELLED, err;
+	struct blk_request rq;
+
+	memset(&rq, 0, sizeof(rq));
+	rq.op = BLK_FLUSH;
+	rq.done = flush_done;
+	rq.ctx = &result;
+	err = d->bd.ops->submit(&d->bd, &rq);
+	if (err)
+		return err;
+	if (aoe_drain(d, deadline_ns) == -E_TIMEDOUT)
+		aoe_cancel(d);
+	return result;
+}
+
 void aoe_get_stats(const struct aoe_disk *d, struct aoe_stats *out)
 {
 	*out = d->stats;

@@ -59,6 +59,11 @@ int must_check aoe_drain(struct aoe_disk *d, uint64_t deadline_ns);
  * not the target carried them out. Later requests are served. Not from a done.
  */
 void aoe_cancel(struct aoe_disk *d);
+/*
+ * Blocks. Everything that completed before is on stable storage. Only while nobody else uses
+ * the disk: past the deadline all its requests are cancelled. 0, -E_CANCELLED, -E_FENCED, -E_IO.
+ */
+int must_check aoe_flush(struct aoe_disk *d, uint64_t deadline_ns);
 
 /*
  * Blocks. Reserve/Release commands (AoEr11, command 3), with d's source MAC.

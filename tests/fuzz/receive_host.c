@@ -150,7 +150,7 @@ int aoe_drain(struct aoe_disk *d, uint64_t deadline_ns)
 	return world_err();
 }
 
-int blkdev_flush(struct blkdev *bd)
+int aoe_flush(struct aoe_disk *d, uint64_t deadline_ns)
 {
 	return world_err();
 }

@@ -82,6 +82,9 @@ bool t_ever, s_ever;
 bool commit_sent;
 bool s_stuck, t_stuck; /* in doubt for good: an operator must decide */
 
+/* once, the VM's new owner switches it off and gives its disk back */
+bool off, s_off, t_off;
+
 /* lost at once is the same as lost later; a second copy while one is under way comes from DUP */
 #define SEND(m) atomic { if :: m = 1 :: loss > 0 && m == 0 -> loss-- fi }
 #define ASK(r, what) atomic { if :: r = what :: loss > 0 -> loss--; r = NONE fi }
@@ -115,6 +118,16 @@ bool s_stuck, t_stuck; /* in doubt for good: an operator must decide */
 #else
 #define MAY_ASK(m) true
 #define MAY_READ true
+#endif
+
+/*
+ * The token goes first, and is seen to be gone: else a host still in doubt would take
+ * the empty list for one that the storage remembers, and run what is over.
+ */
+#ifdef MUT_RELEASE_KEEPS_TOKEN
+#define TOKEN_AWAY skip
+#else
+#define TOKEN_AWAY token = false
 #endif
 
 #define ACCEPTS(mac) (list == 0 || (list & mac))
@@ -228,8 +241,8 @@ reclaim: /* in doubt: the storage decides */
 #ifdef MUT_EARLY_QUERY
 	SEND(m_query);
 #endif
-	SEND(c_reclaim);
 #ifdef MUT_BELIEVE_ANSWER
+	SEND(c_reclaim);
 	if
 	:: atomic { s_refused == 1 -> goto mine }
 	:: atomic { s_refused == 2 -> goto gone }
@@ -256,7 +269,7 @@ reclaim: /* in doubt: the storage decides */
 	if
 	:: !fresh -> goto forgotten
 	:: fresh && seen == A3 -> goto mine
-	:: fresh && seen != A3 && (seen & A1) -> goto reclaim
+	:: fresh && seen != A3 && (seen & A1) -> SEND(c_reclaim); goto reclaim
 	:: else -> goto gone
 	fi;
 
@@ -283,6 +296,8 @@ end:	do
 	:: atomic { m_ask > 0 && s == H_RESUMED -> TAKE(m_ask); SEND(m_mine) }
 	:: atomic { m_ask > 0 && s == H_GONE -> TAKE(m_ask); SEND(m_yours) }
 	:: atomic { m_ask > 0 && s == H_FORGOTTEN -> TAKE(m_ask) }
+	:: atomic { s == H_RESUMED && !off && up && ACCEPTS(A3) -> off = true; s_off = true; TOKEN_AWAY }
+	:: atomic { s_off && up && list == A3 && c_force_s == 0 -> list = 0 }
 	:: atomic { m_committed > 0 && s == H_FORGOTTEN -> TAKE(m_committed); s = H_GONE }
 	:: atomic { m_never > 0 && s == H_FORGOTTEN -> TAKE(m_never); SOURCE_RUNS }
 	:: atomic { m_committed > 0 && s != H_FORGOTTEN -> TAKE(m_committed) }
@@ -315,7 +330,6 @@ active proctype Target()
 #endif
 taking:
 	t = H_TAKING;
-	SEND(c_take);
 	ASK(t_read, LIST);
 	if
 	:: atomic { t_read == ANSWER -> seen = t_val; t_val = 0; t_read = NONE }
@@ -334,7 +348,7 @@ taking:
 	if
 	:: !fresh -> goto forgotten
 	:: fresh && seen == B2 -> goto running
-	:: fresh && seen != B2 && (seen & B2) -> goto taking
+	:: fresh && seen != B2 && (seen & B2) -> SEND(c_take); goto taking
 	:: else -> goto discarded
 	fi;
 
@@ -376,8 +390,11 @@ end:	do
 	:: atomic { m_yours > 0 && t != H_TARGET_FORGOTTEN -> TAKE(m_yours) }
 	:: atomic { m_mine > 0 && t != H_TARGET_FORGOTTEN -> TAKE(m_mine) }
 	/* its heart-beat noticed that the storage forgot it */
-	:: atomic { t == H_RUNNING && up && !token && !(list & B2) && c_force_t == 0 && early > 0 ->
-			early--; c_force_t++ }
+	:: atomic { t == H_RUNNING && !t_off && up && !token && !(list & B2) && c_force_t == 0 &&
+			early > 0 -> early--; c_force_t++ }
+	/* switched off here; a storage that does not answer keeps the list */
+	:: atomic { t == H_RUNNING && !off && up && ACCEPTS(B2) -> off = true; t_off = true; TOKEN_AWAY }
+	:: atomic { t_off && up && list == B2 && c_force_t == 0 -> list = 0 }
 	od
 	} unless {
 		atomic { t_crash -> t = H_CRASHED; t_read = NONE; t_val = 0;

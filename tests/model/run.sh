@@ -60,7 +60,7 @@ bounds() {
 
 if [ "${1:-}" = --mutants ]; then
 	for m in TIMEOUT_RESUME COMMIT_TWICE EMPTY_LIST BELIEVE_ANSWER EARLY_QUERY \
-		TARGET_NO_TOKEN TARGET_GIVES_UP TOKEN_DUP; do
+		TARGET_NO_TOKEN TARGET_GIVES_UP TOKEN_DUP RELEASE_KEEPS_TOKEN; do
 		refute "$m" -DSAFETY "" -DMUT_$m $(bounds 1 1 1 1 1)
 	done
 else

@@ -346,7 +346,7 @@ int aoe_drain(struct aoe_disk *d, uint64_t deadline_ns)
 	return 0;
 }
 
-int blkdev_flush(struct blkdev *bd)
+int aoe_flush(struct aoe_disk *d, uint64_t deadline_ns)
 {
 	return storage_command(time_ns() + NS_PER_S);
 }

@@ -100,6 +100,7 @@ struct vm *fake_vm_create(uint64_t mem_size, unsigned vcpus)
 	struct vm *vm = calloc(1, sizeof(*vm));
 
 	assert_non_null(vm);
+	vm->clock.running = true;
 	if (live_vms++ == 0)
 		fake_vm_reset();
 	list_init(&vm->devices);

@@ -257,6 +257,7 @@ static int decide(struct vm *vm, bool keep)
 static void test_in_doubt(void **state)
 {
 	web.state = VM_IN_DOUBT;
+	web.move_under_way = true; /* it is, until the doubt ends */
 	commands_vm_set_decide(decide);
 	EXPECT_DONE("unpause web", "");
 	assert_int_equal(decided, 1);
@@ -271,6 +272,8 @@ static void test_in_doubt(void **state)
 	assert_int_equal(decided, -1);
 	EXPECT_DONE("unpause web --force", "");
 	assert_int_equal(decided, 1);
+	EXPECT_REFUSED("pause web", -E_STATE, "in doubt");
+	web.move_under_way = false;
 }
 
 static void test_list_and_info(void **state)

@@ -492,6 +492,40 @@ static void test_storage_silent_then_answers(void **state)
 }
 
 /*
+ * The target runs the VM and switches it off again while the source hears nothing. An
+ * empty list would accept the source's command: it must ask, and never run what is over.
+ */
+static void test_switched_off_before_the_source_knows(void **state)
+{
+	static uint64_t ends[4096];
+	unsigned n = learn(true, ends, ARRAY_SIZE(ends));
+
+	for (unsigned i = 0; i < 40; i++) { /* it hears again at any point of its attempts */
+		begin(true);
+		fake_faults.cut_at = ends[n - 1];
+		start((struct migrate_options){.verify = true});
+		while (fake_stream_bytes[0] < ends[n - 1])
+			fake_fibers_run(time_ns() + 50 * NS_PER_US);
+		fake_faults.partition = true;
+		fake_faults.storage_silent_to = 0;
+		fake_fibers_run(time_ns() + (30000 + 83 * i) * NS_PER_MS);
+		assert_true(runs(1) && !runs(0));
+		fake_pair_find(1, "web")->state = VM_OFF;
+		fake_storage.count = 0;
+		if (i & 1) /* as it must; else the token wrongly vouches for the list */
+			fake_storage.config_len = 0;
+		fake_faults.storage_silent_to = -1;
+		fake_fibers_run(time_ns() + 30 * NS_PER_S);
+		assert_false(runs(0));
+		assert_int_equal(fake_storage.count, 0); /* nor was the list taken */
+		fake_faults.partition = false;
+		fake_fibers_run(time_ns() + 30 * NS_PER_S);
+		assert_null(fake_pair_find(0, "web"));
+		finish();
+	}
+}
+
+/*
  * The target reads list and token in time, but the answers travel; meanwhile the
  * storage restarts, the source finds the link dead, asks, and is promised the VM.
  */
@@ -663,6 +697,7 @@ int main(void)
 	    cmocka_unit_test(test_damage_everywhere),
 	    cmocka_unit_test(test_storage_silent_then_answers),
 	    cmocka_unit_test(test_storage_answers_and_hosts_stay_apart),
+	    cmocka_unit_test(test_switched_off_before_the_source_knows),
 	    cmocka_unit_test(test_promise_is_kept),
 	    cmocka_unit_test(test_storage_doubles_commands),
 	    cmocka_unit_test(test_storage_restarts),

@@ -157,10 +157,11 @@ static int start_request(struct vblk *d, struct vblk_request *r)
 	return 0;
 }
 
+/* While the clock stands still the guest is being paused: what it queued can wait with it. */
 static bool may_work(const struct vblk *d)
 {
-	return !d->quiesced && !d->s.kept_count && virtio_pci_running(&d->v) &&
-	       d->s.v.queue[QUEUE].enabled;
+	return !d->quiesced && d->v.vdev.vm->clock.running && !d->s.kept_count &&
+	       virtio_pci_running(&d->v) && d->s.v.queue[QUEUE].enabled;
 }
 
 static void process_queue(struct vblk *d)
