@@ -16,6 +16,7 @@
 
 #define BUFFER_SIZE (sizeof(struct stream_header) + ALIGN_UP(STREAM_PAYLOAD_MAX, 8))
 #define POLL_NS	    (100 * NS_PER_MS) /* how soon a waiting reader sees *stop */
+#define REST_NS	    (30 * NS_PER_S)   /* a peer that stops inside a record must not hold a guest */
 
 struct record_limits {
 	const char *name;
@@ -188,7 +189,7 @@ static int read_one(struct stream *s, struct stream_header *h, uint64_t deadline
 	err = wait_first_byte(s, deadline_ns);
 	if (err)
 		return err;
-	err = s->io.read(s->io.ctx, s->rx + 1, sizeof(*h) - 1, TIME_NEVER);
+	err = s->io.read(s->io.ctx, s->rx + 1, sizeof(*h) - 1, time_ns() + REST_NS);
 	if (err)
 		return stream_fail(s, err, "in a record's header: %s", err_text(err));
 	memcpy(h, s->rx, sizeof(*h));
@@ -196,7 +197,7 @@ static int read_one(struct stream *s, struct stream_header *h, uint64_t deadline
 	if (err)
 		return err;
 	size = ALIGN_UP(h->length, 8u);
-	err = s->io.read(s->io.ctx, s->rx + sizeof(*h), size, TIME_NEVER);
+	err = s->io.read(s->io.ctx, s->rx + sizeof(*h), size, time_ns() + REST_NS);
 	if (err)
 		return stream_fail(s, err, "in a record's payload: %s", err_text(err));
 	err = check_crc(s, h, sizeof(*h) + size);

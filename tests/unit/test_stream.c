@@ -7,12 +7,14 @@
 #include <string.h>
 
 #include "kernel/lib/crc32c.h"
+#include "kernel/time.h"
 #include "migrate/stream.h"
 #include "tests/unit/fake_kernel.h"
 
 struct pipe {
 	uint8_t data[1 << 20];
 	size_t len, at;
+	bool open; /* a read past the end waits, instead of finding it closed */
 };
 static struct pipe wire;
 
@@ -35,6 +37,10 @@ static int pipe_read(void *ctx, void *buf, size_t len, uint64_t deadline_ns)
 {
 	struct pipe *p = ctx;
 
+	if (p->len - p->at < len && p->open) {
+		assert_true(deadline_ns < time_ns() + 60 * NS_PER_S); /* it would wait that long */
+		return -E_TIMEDOUT;
+	}
 	if (p->len - p->at < len)
 		return -E_CLOSED;
 	memcpy(buf, p->data + p->at, len);
@@ -55,6 +61,7 @@ static void begin(struct stream *s)
 {
 	fake_kernel_reset();
 	wire.len = wire.at = 0;
+	wire.open = false;
 	assert_int_equal(stream_open(s, &io), 0);
 }
 
@@ -276,6 +283,23 @@ static void test_stop_flag_ends_a_wait(void **state)
 	stream_close(&s);
 }
 
+/* A peer that keeps the link alive and stops anywhere inside a record. */
+static void test_half_a_record_ends_a_wait(void **state)
+{
+	struct stream_run run = {.gfn = 0x10, .count = 3};
+	struct stream_record r;
+	struct stream s;
+
+	for (size_t have = 1; have < sizeof(struct stream_header) + sizeof(run); have++) {
+		begin(&s);
+		assert_int_equal(stream_send(&s, STREAM_ZERO_RUNS, &run, sizeof(run)), 0);
+		wire.len = have;
+		wire.open = true;
+		assert_int_equal(stream_read(&s, &r, TIME_NEVER), -E_TIMEDOUT);
+		stream_close(&s);
+	}
+}
+
 static void test_no_memory(void **state)
 {
 	struct stream s;
@@ -301,6 +325,7 @@ int main(void)
 	    cmocka_unit_test(test_random_bytes),
 	    cmocka_unit_test(test_error_record_is_made_safe),
 	    cmocka_unit_test(test_stop_flag_ends_a_wait),
+	    cmocka_unit_test(test_half_a_record_ends_a_wait),
 	    cmocka_unit_test(test_no_memory),
 	};
 
