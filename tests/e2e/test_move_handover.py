@@ -62,6 +62,22 @@ def test_source_that_hears_nothing_waits(pair, committing):
     pair.move(VM, pair.beta)
 
 
+def test_new_owner_ends_it_meanwhile(pair, committing):
+    """beta took the guest and switched it off before alpha hears: it must not come back there."""
+    pair.lab.net.unplug("alpha")
+    pair.lab.net.show_disk(pair.disk2, "beta")
+    wait_state(pair.beta, "running")
+    pair.beta.follow(VM, 2).after(committing)
+    pair.alpha.running_expect("in doubt", 120)
+    pair.beta.ok(f"destroy {VM}")
+    pair.lab.net.plug("alpha")
+    result = pair.alpha.finish(120)
+    assert result.ok, result
+    assert pair.alpha.state(VM) is None
+    pair.beta.ok(f"undefine {VM}")
+    pair.run(VM)  # its disk is free: nobody took it in doubt
+
+
 def test_storage_that_forgot_decides_nothing(pair, committing):
     """It restarts with COMMIT under way: the hosts ask each other, one of them runs it."""
     pair.disk2.kill()
@@ -79,4 +95,20 @@ def test_target_killed_after_commit(pair, committing):
     pair.beta.kill()
     result = pair.alpha.finish(120)
     assert not result.ok and "taken back" in result.text, result
+    pair.alpha.follow(VM, 3).after(committing)
+
+
+def test_operators_word(pair, committing):
+    """Target dead, storage away: the console comes back, and the operator may decide."""
+    pair.beta.kill()
+    pair.lab.net.unplug("alpha")
+    pair.alpha.running_expect("in doubt", 120)
+    pair.alpha.interrupt()
+    result = pair.alpha.finish(60)
+    assert not result.ok and "migrate-status" in result.final, result
+    assert pair.alpha.state(VM) == "in doubt"
+    pair.alpha.fails(f"unpause {VM}", "--force")
+    pair.alpha.ok(f"unpause {VM} --force")
+    pair.lab.net.plug("alpha")
+    wait_state(pair.alpha, "running")
     pair.alpha.follow(VM, 3).after(committing)
