@@ -89,7 +89,10 @@ static void read_config(void)
 		return;
 	}
 	if (host_config_parse((const char *)f->data, f->size, &config, &err) != 0)
-		log_error("host.conf line %u: %s; the lines before it count", err.line, err.text);
+		log_error(
+		    "host.conf line %u: %s; nothing in the file counts, defaults are used; this "
+		    "host is named '%s'",
+		    err.line, err.text, config.name);
 }
 
 static void mix_identity(void)

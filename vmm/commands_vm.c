@@ -71,6 +71,15 @@ static int worded(struct console *con, int err, const char *name, const char *wh
 	return err;
 }
 
+/* A mistyped option must not be taken for none. */
+static int check_force(struct console *con, int argc, char **argv)
+{
+	if (argc < 3 || strcmp(argv[2], "--force") == 0)
+		return 0;
+	return console_fail(con, -E_INVAL, "'%.20s': the only option is --force; nothing was done",
+			    argv[2]);
+}
+
 static int run_start(struct console *con, int argc, char **argv)
 {
 	int err;
@@ -79,8 +88,9 @@ static int run_start(struct console *con, int argc, char **argv)
 
 	if (!vm)
 		return err;
-	if (argc == 3 && strcmp(argv[2], "--force") != 0)
-		return console_fail(con, -E_INVAL, "'%.20s': the only option is --force", argv[2]);
+	err = check_force(con, argc, argv);
+	if (err)
+		return err;
 	vm->force_disks = argc == 3;
 	err = vm_start(vm);
 	vm->force_disks = false;
@@ -115,16 +125,12 @@ static bool has_deciding_disk(const struct vm *vm)
 }
 
 /* An operator's word on a VM in doubt; against its storage only with --force. */
-static int settle_doubt(struct console *con, struct vm *vm, int argc, char **argv, bool keep)
+static int settle_doubt(struct console *con, struct vm *vm, bool force, char **argv, bool keep)
 {
-	bool force = argc == 3 && strcmp(argv[2], "--force") == 0;
-
-	if (argc == 3 && !force)
-		return console_fail(con, -E_INVAL, "'%.20s': the only option is --force", argv[2]);
 	if (has_deciding_disk(vm) && !force)
 		return console_fail(con, -E_STATE,
-				    "vm '%s' is in doubt: its storage decides as soon as it "
-				    "answers; --force overrides it",
+				    "vm '%s' is in doubt: its storage or the other host decides "
+				    "as soon as it answers; --force overrides both",
 				    vm->cfg.name);
 	if (!decide)
 		return -E_NOTSUP;
@@ -141,8 +147,11 @@ static int run_destroy(struct console *con, int argc, char **argv)
 
 	if (!vm)
 		return err;
+	err = check_force(con, argc, argv);
+	if (err)
+		return err;
 	if (vm->state == VM_IN_DOUBT)
-		return settle_doubt(con, vm, argc, argv, false);
+		return settle_doubt(con, vm, argc == 3, argv, false);
 	vm_destroy(vm);
 	return 0;
 }
@@ -166,8 +175,11 @@ static int run_unpause(struct console *con, int argc, char **argv)
 
 	if (!vm)
 		return err;
+	err = check_force(con, argc, argv);
+	if (err)
+		return err;
 	if (vm->state == VM_IN_DOUBT)
-		return settle_doubt(con, vm, argc, argv, true);
+		return settle_doubt(con, vm, argc == 3, argv, true);
 	return worded(con, vm_resume(vm), argv[1], "go on");
 }
 

@@ -266,14 +266,25 @@ static void test_in_doubt(void **state)
 	web.disk_count = 1;
 	web.disks[0].deciding = 1;
 	decided = -1;
-	EXPECT_REFUSED("unpause web", -E_STATE, "its storage decides");
-	EXPECT_REFUSED("destroy web", -E_STATE, "its storage decides");
+	EXPECT_REFUSED("unpause web", -E_STATE, "its storage or the other host decides");
+	EXPECT_REFUSED("destroy web", -E_STATE, "its storage or the other host decides");
 	EXPECT_REFUSED("destroy web --now", -E_INVAL, "--force");
 	assert_int_equal(decided, -1);
 	EXPECT_DONE("unpause web --force", "");
 	assert_int_equal(decided, 1);
 	EXPECT_REFUSED("pause web", -E_STATE, "in doubt");
 	web.move_under_way = false;
+}
+
+/* 'destroy web beta' is somebody's mistake, and must not switch the VM off. */
+static void test_other_options_do_nothing(void **state)
+{
+	web.state = VM_RUNNING;
+	EXPECT_REFUSED("destroy web beta", -E_INVAL, "nothing was done");
+	assert_int_equal(web.state, VM_RUNNING);
+	web.state = VM_PAUSED;
+	EXPECT_REFUSED("unpause web --now", -E_INVAL, "nothing was done");
+	assert_int_equal(web.state, VM_PAUSED);
 }
 
 static void test_list_and_info(void **state)
@@ -347,6 +358,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(test_states, setup),
 	    cmocka_unit_test_setup(test_in_doubt, setup),
+	    cmocka_unit_test_setup(test_other_options_do_nothing, setup),
 	    cmocka_unit_test_setup(test_list_and_info, setup),
 	    cmocka_unit_test_setup(test_define, setup),
 	    cmocka_unit_test_setup(test_console, setup),
