@@ -53,7 +53,7 @@ SRC_vmm     := vmm/decode.c vmm/emulate.c vmm/acpi_tables.c vmm/boot_cpu.c \
                vmm/vm.c vmm/vm_build.c vmm/vm_disks.c vmm/vm_time.c vmm/vcpu.c vmm/vcpu_state.c vmm/vcpu_check.c \
                vmm/exits.c vmm/exit_mem.c vmm/msr.c vmm/cpuid_policy.c vmm/cpuid_build.c vmm/cpu_features.c \
                vmm/guest_mem.c vmm/guest_walk.c vmm/dirty_log.c
-SRC_dev     := vmm/dev/vpm.c vmm/dev/vpci.c vmm/dev/vpci_func.c vmm/dev/virtqueue.c \
+SRC_dev     := vmm/dev/vpm.c vmm/dev/vpci.c vmm/dev/vpci_func.c vmm/dev/msix.c vmm/dev/virtqueue.c \
                vmm/dev/virtio_pci.c vmm/dev/virtio_common.c vmm/dev/vblk.c vmm/dev/vblk_request.c \
                vmm/iobus.c vmm/dev/state.c vmm/dev/vdev.c \
                vmm/dev/vuart.c vmm/dev/vuart_regs.c vmm/dev/vlapic.c vmm/dev/vlapic_regs.c vmm/dev/vlapic_timer.c \
@@ -143,7 +143,7 @@ UNIT_acpi_tables := vmm/acpi_tables.c tests/unit/fake_guest.c tests/unit/fake_ke
 UNIT_loaders := vmm/load_linux.c vmm/load_elf.c vmm/zero_page.c vmm/boot_cpu.c \
                 tests/unit/fake_guest.c tests/unit/fake_kernel.c
 UNIT_vm_config := vmm/vm_config.c vmm/vm_config_check.c kernel/lib/format.c kernel/lib/strutil.c
-UNIT_vpci = vmm/dev/vpci.c vmm/dev/vpci_func.c $(FAKE_VM) tests/unit/fake_guest.c
+UNIT_vpci = vmm/dev/vpci.c vmm/dev/vpci_func.c vmm/dev/msix.c $(FAKE_VM) tests/unit/fake_guest.c
 UNIT_virtqueue := vmm/dev/virtqueue.c tests/unit/fake_guest.c tests/unit/fake_kernel.c
 UNIT_vblk = $(UNIT_vpci) vmm/dev/virtqueue.c vmm/dev/virtio_pci.c vmm/dev/virtio_common.c \
             vmm/dev/vblk.c vmm/dev/vblk_request.c

@@ -17,6 +17,7 @@
 #include "vmm/dev/vpm.h"
 #include "vmm/dev/vrtc.h"
 #include "vmm/dev/vuart.h"
+#include "vmm/guest_map.h"
 #include "vmm/load_elf.h"
 #include "vmm/load_linux.h"
 #include "vmm/vcpu.h"
@@ -252,5 +253,7 @@ void vm_irq_set(struct vm *vm, unsigned gsi, bool level)
 /* SDM vol. 3, "Message Signalled Interrupts": address and data register formats. */
 void vm_msi(struct vm *vm, uint64_t addr, uint32_t data)
 {
-	vlapic_deliver(vm, addr >> 12 & 0xff, addr & 4, data >> 8 & 7, data & 0xff, data & 0x8000);
+	if (addr >> 20 == GUEST_LAPIC >> 20) /* elsewhere it is a write to nothing */
+		vlapic_deliver(vm, addr >> 12 & 0xff, addr & 4, data >> 8 & 7, data & 0xff,
+			       data & 0x8000);
 }

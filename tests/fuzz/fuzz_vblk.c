@@ -176,7 +176,7 @@ static void settle(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct fuzz_window windows[] = {{false, 0xcf8, 8}, {true, 0xc0000000, 0x4000}};
+	static const struct fuzz_window windows[] = {{false, 0xcf8, 8}, {true, 0xc0000000, 0x5000}};
 	static const struct fuzz_device fd = {windows, 2, 1, create, other, settle};
 
 	pending_count = submit_err = 0;

@@ -10,6 +10,9 @@ uint64_t fake_guest_tsc_per_ns = 2;
 bool fake_irq_level[FAKE_GSIS];
 unsigned fake_irq_edges[FAKE_GSIS];
 unsigned fake_kicks;
+unsigned fake_msis;
+uint64_t fake_msi_addr;
+uint32_t fake_msi_data;
 unsigned fake_inits[VM_MAX_VCPUS], fake_nmis[VM_MAX_VCPUS], fake_sipis[VM_MAX_VCPUS];
 uint8_t fake_sipi_vector;
 
@@ -18,6 +21,13 @@ void vm_irq_set(struct vm *vm, unsigned gsi, bool level)
 	assert_true(gsi < FAKE_GSIS);
 	fake_irq_edges[gsi] += level && !fake_irq_level[gsi];
 	fake_irq_level[gsi] = level;
+}
+
+void vm_msi(struct vm *vm, uint64_t addr, uint32_t data)
+{
+	fake_msis++;
+	fake_msi_addr = addr;
+	fake_msi_data = data;
 }
 
 uint64_t vm_now_ns(const struct vm *vm)

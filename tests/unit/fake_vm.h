@@ -21,6 +21,10 @@ extern uint64_t fake_guest_tsc_per_ns;
 extern bool fake_irq_level[FAKE_GSIS];
 extern unsigned fake_irq_edges[FAKE_GSIS];
 extern unsigned fake_kicks;
+/* Messages sent so far, and the latest one. */
+extern unsigned fake_msis;
+extern uint64_t fake_msi_addr;
+extern uint32_t fake_msi_data;
 /* INIT, SIPI and NMI by vCPU id. */
 extern unsigned fake_inits[VM_MAX_VCPUS], fake_nmis[VM_MAX_VCPUS], fake_sipis[VM_MAX_VCPUS];
 extern uint8_t fake_sipi_vector;

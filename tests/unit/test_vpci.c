@@ -3,18 +3,20 @@
 #include <string.h>
 #include "tests/unit/fake_guest.h"
 #include "tests/unit/fake_vm.h"
-#include "vmm/dev/vpci.h"
+#include "vmm/dev/msix.h"
 #include "vmm/guest_map.h"
 
 struct toy_state {
 	struct vpci_regs pci;
+	struct msix_state msix;
 };
 
-/* A device with a memory BAR, an I/O BAR and one capability register of its own. */
+/* A device with a memory BAR, an I/O BAR, one capability register of its own; toys[1] has MSI-X. */
 struct toy {
 	struct vdev vdev;
 	struct toy_state s;
 	struct vpci_func pci;
+	struct msix msix;
 	uint32_t cap_value;
 	uint8_t cap;
 };
@@ -52,7 +54,11 @@ static void toy_write(struct io_region *r, uint64_t offset, unsigned size, uint6
 
 static void toy_reset(struct vdev *d)
 {
-	vpci_func_reset(&container_of(d, struct toy, vdev)->pci);
+	struct toy *t = container_of(d, struct toy, vdev);
+
+	vpci_func_reset(&t->pci);
+	if (t->pci.msix)
+		msix_reset(&t->msix);
 }
 
 static void toy_destroy(struct vdev *d)
@@ -61,7 +67,8 @@ static void toy_destroy(struct vdev *d)
 	list_remove(&d->node);
 }
 
-static const struct state_field toy_fields[] = {VPCI_STATE_FIELDS(struct toy_state, pci)};
+static const struct state_field toy_fields[] = {VPCI_STATE_FIELDS(struct toy_state, pci),
+						MSIX_STATE_FIELDS(struct toy_state, msix)};
 static const struct state_table toy_table = {.name = "toy",
 					     .struct_size = sizeof(struct toy_state),
 					     .fields = toy_fields,
@@ -81,6 +88,8 @@ static void toy_create(struct toy *t, unsigned slot)
 	vpci_func_init(&t->pci, &t->vdev, &t->s.pci, &ids, &toy_func_ops);
 	vpci_func_set_bar(&t->pci, 0, 0x4000, false, &toy_io, "toy");
 	vpci_func_set_bar(&t->pci, 2, 0x20, true, &toy_io, "toy-io");
+	if (t == &toys[1])
+		msix_init(&t->msix, &t->pci, &t->s.msix, 3);
 	t->cap = vpci_func_add_cap(&t->pci, PCI_CAP_VENDOR, body, sizeof(body));
 	assert_int_equal(vpci_func_attach(vm, &t->pci, slot), 0);
 	vdev_add(vm, &t->vdev, &toy_ops, slot, &t->s);
@@ -208,6 +217,88 @@ static void shared_line_is_ored(void **state)
 	assert_int_equal(cfg_read(3, 0x3c, 2), 0x10b);
 }
 
+static gpa_t msix_table(void)
+{
+	vpci_assign(vm->vpci);
+	return cfg_read(11, 0x14, 4);
+}
+
+static void set_vector(gpa_t table, unsigned i, uint64_t addr, uint32_t data, bool masked)
+{
+	iobus_write(&vm->mmio, table + 16 * i, 8, addr);
+	iobus_write(&vm->mmio, table + 16 * i + 8, 4, data);
+	iobus_write(&vm->mmio, table + 16 * i + 12, 4, masked);
+}
+
+/* PCI 3.0, 6.8.3: control is at the capability + 2. */
+static void msix_control(uint16_t value)
+{
+	cfg_write(11, toys[1].msix.cap + 2, 2, value);
+}
+
+static void messages(void **state)
+{
+	gpa_t table = msix_table();
+	unsigned before = fake_msis;
+
+	assert_int_equal(cfg_read(11, toys[1].msix.cap + 2, 2), 2); /* three vectors */
+	assert_int_equal(cfg_read(11, toys[1].msix.cap + 4, 4), 1); /* table: BAR 1 */
+	assert_int_equal(cfg_read(11, toys[1].msix.cap + 8, 4), 0x801);
+	assert_int_equal(iobus_read(&vm->mmio, table + 12, 4), 1); /* masked at power-on */
+	set_vector(table, 1, 0xfee01007, 0x4041, false);
+	assert_int_equal(iobus_read(&vm->mmio, table + 16, 8), 0xfee01004);
+	assert_int_equal(iobus_read(&vm->mmio, table + 24, 4), 0x4041);
+	msix_raise(&toys[1].msix, 1); /* not enabled: nothing, not even remembered */
+	msix_control(0x8000);
+	assert_int_equal(fake_msis, before);
+	msix_raise(&toys[1].msix, 1);
+	assert_int_equal(fake_msis, before + 1);
+	assert_int_equal(fake_msi_addr, 0xfee01004);
+	assert_int_equal(fake_msi_data, 0x4041);
+	msix_raise(&toys[1].msix, 3);
+	msix_raise(&toys[1].msix, MSIX_NO_VECTOR);
+	assert_int_equal(fake_msis, before + 1);
+	/* what the guest cannot do breaks nothing */
+	iobus_write(&vm->mmio, table + 0x800, 4, UINT32_MAX);
+	iobus_write(&vm->mmio, table + 48, 8, UINT64_MAX);
+	iobus_write(&vm->mmio, table + 17, 1, 0xff);
+	assert_int_equal(iobus_read(&vm->mmio, table + 16, 8), 0xfee01004);
+}
+
+static void masked_messages_wait(void **state)
+{
+	gpa_t table = msix_table();
+
+	set_vector(table, 0, 0xfee00000, 0x50, true);
+	set_vector(table, 2, 0xfee00000, 0x52, false);
+	msix_control(0xc000);
+	fake_msis = 0;
+	msix_raise(&toys[1].msix, 0);
+	msix_raise(&toys[1].msix, 2);
+	msix_raise(&toys[1].msix, 2);
+	assert_int_equal(fake_msis, 0);
+	assert_int_equal(iobus_read(&vm->mmio, table + 0x800, 8), 5);
+	msix_control(0x8000); /* the function's mask goes: vector 2, once */
+	assert_int_equal(fake_msis, 1);
+	assert_int_equal(fake_msi_data, 0x52);
+	iobus_write(&vm->mmio, table + 12, 4, 0);
+	assert_int_equal(fake_msis, 2);
+	assert_int_equal(fake_msi_data, 0x50);
+	assert_int_equal(iobus_read(&vm->mmio, table + 0x800, 4), 0);
+}
+
+static void messages_take_the_place_of_inta(void **state)
+{
+	vpci_assign(vm->vpci);
+	vpci_func_intx(&toys[1].pci, true);
+	assert_true(fake_irq_level[19]);
+	msix_control(0x8000);
+	assert_false(fake_irq_level[19]);
+	msix_control(0);
+	assert_true(fake_irq_level[19]);
+	vpci_func_intx(&toys[1].pci, false);
+}
+
 static void firmware_assignment(void **state)
 {
 	vpci_assign(vm->vpci);
@@ -263,6 +354,22 @@ static void states_are_checked(void **state)
 	r = toys[0].s.pci;
 	r.intx = 2;
 	assert_int_equal(vpci_func_check(&toys[0].pci, &r), -E_INVAL);
+	r = toys[0].s.pci;
+	r.msix_control = 0x8000; /* this one has none */
+	assert_int_equal(vpci_func_check(&toys[0].pci, &r), -E_INVAL);
+	r = toys[1].s.pci;
+	r.msix_control = 0xc000;
+	assert_int_equal(vpci_func_check(&toys[1].pci, &r), 0);
+	r.msix_control = 0xc002;
+	assert_int_equal(vpci_func_check(&toys[1].pci, &r), -E_INVAL);
+	struct msix_state x = toys[1].s.msix;
+
+	assert_int_equal(msix_check(&toys[1].msix, &x), 0);
+	x.pending = 8; /* three vectors: bits 0 to 2 */
+	assert_int_equal(msix_check(&toys[1].msix, &x), -E_INVAL);
+	x = toys[1].s.msix;
+	x.addr[7] = 2;
+	assert_int_equal(msix_check(&toys[1].msix, &x), -E_INVAL);
 }
 
 static void slots_are_taken_once(void **state)
@@ -279,6 +386,9 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(bar_sizing_and_decoding, setup, teardown),
 	    cmocka_unit_test_setup_teardown(capabilities, setup, teardown),
 	    cmocka_unit_test_setup_teardown(shared_line_is_ored, setup, teardown),
+	    cmocka_unit_test_setup_teardown(messages, setup, teardown),
+	    cmocka_unit_test_setup_teardown(masked_messages_wait, setup, teardown),
+	    cmocka_unit_test_setup_teardown(messages_take_the_place_of_inta, setup, teardown),
 	    cmocka_unit_test_setup_teardown(firmware_assignment, setup, teardown),
 	    cmocka_unit_test_setup_teardown(reset_port, setup, teardown),
 	    cmocka_unit_test_setup_teardown(states_are_checked, setup, teardown),

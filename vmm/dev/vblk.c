@@ -80,7 +80,7 @@ static void answer(struct vblk *d, const struct vblk_request *r, uint8_t status)
 	if (err < 0)
 		virtio_pci_break(&d->v, QUEUE, "the used ring is not in memory");
 	else if (err)
-		virtio_pci_interrupt(&d->v);
+		virtio_pci_interrupt(&d->v, QUEUE);
 }
 
 static void mark_written(struct vblk *d, const struct vblk_request *r)
@@ -345,7 +345,7 @@ static const struct state_field vblk_fields[] = {
 
 static const struct state_table vblk_table = {
     .name = "vblk",
-    .version = 1,
+    .version = 2,
     .struct_size = sizeof(struct vblk_state),
     .fields = vblk_fields,
     .field_count = ARRAY_SIZE(vblk_fields),

@@ -23,8 +23,6 @@
 #define REG_QUEUE_DRIVER	  40
 #define REG_QUEUE_DEVICE	  48
 
-#define MSIX_NO_VECTOR 0xffff
-
 bool virtio_window_usable(const struct virtio_pci_state *s, uint32_t bar_size)
 {
 	uint32_t len = s->window_length;
@@ -45,7 +43,7 @@ static uint64_t queue_register(struct virtio_pci *v, unsigned offset)
 	const struct virtq_state *q = selected(v);
 
 	if (offset == REG_QUEUE_MSIX)
-		return MSIX_NO_VECTOR;
+		return q ? v->s->queue_vector[v->s->queue_select] : MSIX_NO_VECTOR;
 	if (!q)
 		return 0; /* queue_size 0: "not available" */
 	switch (offset) {
@@ -89,7 +87,7 @@ uint64_t virtio_common_read(struct virtio_pci *v, unsigned offset, unsigned size
 			   ? (uint32_t)(s->driver_features >> (32 * s->driver_feature_select))
 			   : 0;
 	case REG_CONFIG_MSIX:
-		return MSIX_NO_VECTOR;
+		return s->config_vector;
 	case REG_NUM_QUEUES:
 		return v->queue_count;
 	case REG_DEVICE_STATUS:
@@ -135,10 +133,18 @@ static void enable_queue(struct virtio_pci *v, struct virtq_state *q)
 	q->enabled = 1;
 }
 
+/* 4.1.5.1.2: a vector that there is, else none; the driver reads back which. */
+static uint16_t vector_or_none(const struct virtio_pci *v, uint64_t value)
+{
+	return value < v->msix.count ? value : MSIX_NO_VECTOR;
+}
+
 static void write_queue(struct virtio_pci *v, unsigned offset, unsigned size, uint64_t value)
 {
 	struct virtq_state *q = selected(v);
 
+	if (q && offset == REG_QUEUE_MSIX)
+		v->s->queue_vector[v->s->queue_select] = vector_or_none(v, value);
 	if (!q || q->enabled) /* 4.1.4.3.2: nothing of an enabled queue may be changed */
 		return;
 	switch (offset) {
@@ -180,6 +186,9 @@ void virtio_common_write(struct virtio_pci *v, unsigned offset, unsigned size, u
 		break;
 	case REG_DRIVER_FEATURE:
 		set_driver_features(v, value);
+		break;
+	case REG_CONFIG_MSIX:
+		s->config_vector = vector_or_none(v, value);
 		break;
 	case REG_DEVICE_STATUS:
 		virtio_pci_set_status(v, value);

@@ -181,6 +181,7 @@ int virtio_pci_init(struct vm *vm, struct virtio_pci *v, struct virtio_pci_state
 	add_cap(v, CAP_DEVICE, DEVICE_AT, STRUCT_LEN, false, 0);
 	v->window_cap = add_cap(v, CAP_PCI, 0, 0, true, 0);
 	ASSERT(v->window_cap);
+	msix_init(&v->msix, &v->pci, &s->msix, v->queue_count + 1);
 	for (unsigned i = 0; i < VIRTIO_MAX_QUEUES; i++)
 		v->queue[i] = (struct virtq){.vm = vm, .s = &s->queue[i]};
 	return vpci_func_attach(vm, &v->pci, slot);
@@ -202,10 +203,27 @@ bool virtio_pci_has(const struct virtio_pci *v, uint64_t feature)
 	return v->s->driver_features & feature;
 }
 
-void virtio_pci_interrupt(struct virtio_pci *v)
+/* 4.1.4.5: with MSI-X the ISR status is not used. */
+static void raise(struct virtio_pci *v, unsigned vector, uint8_t isr)
 {
-	v->s->isr |= ISR_QUEUE;
+	if (msix_enabled(&v->msix)) {
+		msix_raise(&v->msix, vector);
+		return;
+	}
+	v->s->isr |= isr;
 	vpci_func_intx(&v->pci, true);
+}
+
+void virtio_pci_interrupt(struct virtio_pci *v, unsigned queue)
+{
+	raise(v, v->s->queue_vector[queue], ISR_QUEUE);
+}
+
+void virtio_pci_config_changed(struct virtio_pci *v)
+{
+	v->s->config_generation++;
+	if (v->s->status & VIRTIO_STATUS_DRIVER_OK)
+		raise(v, v->s->config_vector, ISR_CONFIG);
 }
 
 void virtio_pci_break(struct virtio_pci *v, unsigned queue, const char *what)
@@ -215,10 +233,7 @@ void virtio_pci_break(struct virtio_pci *v, unsigned queue, const char *what)
 	log_warn("%s %u: queue %u: %s; the device waits for a reset by its driver",
 		 v->vdev.ops->table->name, v->vdev.instance, queue, what);
 	v->s->status |= VIRTIO_STATUS_NEEDS_RESET;
-	if (v->s->status & VIRTIO_STATUS_DRIVER_OK) { /* 2.1.2 */
-		v->s->isr |= ISR_CONFIG;
-		vpci_func_intx(&v->pci, true);
-	}
+	virtio_pci_config_changed(v); /* 2.1.2 */
 }
 
 /* Everything but the PCI configuration and its window: 2.4 "Device Reset". */
@@ -231,6 +246,10 @@ static void clear_state(struct virtio_pci *v)
 	s->window_bar = old.window_bar;
 	s->window_offset = old.window_offset;
 	s->window_length = old.window_length;
+	s->msix = old.msix; /* the PCI function's, not the device's */
+	s->config_vector = MSIX_NO_VECTOR;
+	for (unsigned i = 0; i < VIRTIO_MAX_QUEUES; i++)
+		s->queue_vector[i] = MSIX_NO_VECTOR;
 	for (unsigned i = 0; i < v->queue_count; i++)
 		s->queue[i].size = v->queue_max;
 	vpci_func_intx(&v->pci, false);
@@ -277,6 +296,7 @@ void virtio_pci_power_on(struct virtio_pci *v)
 	vpci_func_reset(&v->pci);
 	v->s->window_bar = 0;
 	v->s->window_offset = v->s->window_length = 0;
+	msix_reset(&v->msix);
 	clear_state(v);
 }
 
@@ -295,6 +315,9 @@ int virtio_pci_check(const struct virtio_pci *v, const struct virtio_pci_state *
 		return vdev_refuse(&v->vdev, "reset_pending", in->reset_pending, "0");
 	if (in->isr & ~(ISR_QUEUE | ISR_CONFIG))
 		return vdev_refuse(&v->vdev, "isr", in->isr, "no unknown bits");
+	err = msix_check(&v->msix, &in->msix);
+	if (err)
+		return err;
 	for (unsigned i = 0; i < VIRTIO_MAX_QUEUES; i++) {
 		const struct virtq_state *q = &in->queue[i];
 

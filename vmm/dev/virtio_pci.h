@@ -7,10 +7,11 @@
 #ifndef VMM_DEV_VIRTIO_PCI_H
 #define VMM_DEV_VIRTIO_PCI_H
 
+#include "vmm/dev/msix.h"
 #include "vmm/dev/virtqueue.h"
-#include "vmm/dev/vpci.h"
 
 #define VIRTIO_MAX_QUEUES 4
+#define VIRTIO_VECTORS	  (VIRTIO_MAX_QUEUES + 1) /* one for configuration changes */
 
 #define VIRTIO_ID_NET	  1
 #define VIRTIO_ID_BLOCK	  2
@@ -39,6 +40,10 @@ struct virtio_pci_state {
 	uint8_t config_generation;
 	uint8_t reset_pending; /* status 0 was written; work is still in flight */
 	uint8_t window_bar, reserved;
+	uint16_t queue_vector[VIRTIO_MAX_QUEUES]; /* MSIX_NO_VECTOR: none */
+	uint16_t config_vector;
+	uint16_t reserved2[3];
+	struct msix_state msix;
 	struct virtq_state queue[VIRTIO_MAX_QUEUES];
 };
 
@@ -50,6 +55,8 @@ struct virtio_pci_state {
 	    STATE_FIELD(type, m.status), STATE_FIELD(type, m.isr),                                 \
 	    STATE_FIELD(type, m.config_generation), STATE_FIELD(type, m.reset_pending),            \
 	    STATE_FIELD(type, m.window_bar), STATE_FIELD(type, m.reserved),                        \
+	    STATE_ARRAY(type, m.queue_vector), STATE_FIELD(type, m.config_vector),                 \
+	    STATE_ARRAY(type, m.reserved2), MSIX_STATE_FIELDS(type, m.msix),                       \
 	    VIRTQ_STATE_FIELDS(type, m.queue[0]), VIRTQ_STATE_FIELDS(type, m.queue[1]),            \
 	    VIRTQ_STATE_FIELDS(type, m.queue[2]), VIRTQ_STATE_FIELDS(type, m.queue[3])
 
@@ -69,6 +76,7 @@ struct virtio_ops {
 struct virtio_pci {
 	struct vdev vdev; /* the device's */
 	struct vpci_func pci;
+	struct msix msix;
 	struct virtio_pci_state *s;
 	const struct virtio_ops *ops;
 	uint64_t features; /* offered */
@@ -89,8 +97,10 @@ void virtio_pci_fini(struct virtio_pci *v);
 /* May the device touch its queues: DRIVER_OK, not broken, no reset under way? */
 bool virtio_pci_running(const struct virtio_pci *v);
 bool virtio_pci_has(const struct virtio_pci *v, uint64_t feature);
-/* Raise the interrupt for used buffers. */
-void virtio_pci_interrupt(struct virtio_pci *v);
+/* Raise the interrupt for used buffers of the queue. */
+void virtio_pci_interrupt(struct virtio_pci *v, unsigned queue);
+/* The device's configuration changed (2.4 in the driver's view: reread it). */
+void virtio_pci_config_changed(struct virtio_pci *v);
 /* A queue broke the rules: DEVICE_NEEDS_RESET, no work until the driver resets. Logs what. */
 void virtio_pci_break(struct virtio_pci *v, unsigned queue, const char *what);
 /* The reset that ops->reset put off is done. */

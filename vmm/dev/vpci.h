@@ -20,6 +20,11 @@
 #define PCI_COMMAND_INTX_DISABLE BIT(10)
 
 #define PCI_CAP_VENDOR 0x09
+#define PCI_CAP_MSIX   0x11
+
+/* Message control of MSI-X */
+#define PCI_MSIX_ENABLE	  BIT(15)
+#define PCI_MSIX_MASK_ALL BIT(14)
 
 /*
  * The part of a function's configuration space that the guest can change: a
@@ -30,7 +35,7 @@ struct vpci_regs {
 	uint16_t command;
 	uint8_t int_line;
 	uint8_t intx;	       /* the device asserts INTA */
-	uint16_t msix_control; /* reserved for MSI-X: 0 */
+	uint16_t msix_control; /* enable and function mask; 0 without MSI-X */
 	uint16_t reserved;
 };
 
@@ -40,6 +45,7 @@ struct vpci_regs {
 	    STATE_FIELD(type, m.reserved)
 
 struct vpci_func;
+struct msix;
 
 /*
  * Configuration registers that the device itself keeps (inside a capability),
@@ -63,6 +69,7 @@ struct vpci_func {
 	struct vdev *dev;
 	struct vpci_regs *regs; /* in the device's state */
 	const struct vpci_func_ops *ops;
+	struct msix *msix; /* NULL: INTA alone */
 	struct vpci *bus;
 	uint8_t slot, last_cap, cap_end;
 	uint8_t config[256]; /* read-only fields and capabilities */

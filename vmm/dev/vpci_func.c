@@ -6,6 +6,7 @@
 #include "vmm/dev/vpci_func.h"
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
+#include "vmm/dev/msix.h"
 #include "vmm/guest_map.h"
 
 /* Registers of the type-0 header */
@@ -24,6 +25,8 @@
 
 #define COMMAND_BITS                                                                               \
 	(PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_BUS_MASTER | PCI_COMMAND_INTX_DISABLE)
+
+#define MSIX_BITS (PCI_MSIX_ENABLE | PCI_MSIX_MASK_ALL)
 
 static struct iobus *bar_bus(const struct vpci_func *f, unsigned n)
 {
@@ -63,7 +66,8 @@ static void apply_bars(struct vpci_func *f)
 
 static bool drives_line(const struct vpci_func *f)
 {
-	return f->regs->intx && !(f->regs->command & PCI_COMMAND_INTX_DISABLE);
+	return f->regs->intx && !(f->regs->command & PCI_COMMAND_INTX_DISABLE) &&
+	       !(f->regs->msix_control & PCI_MSIX_ENABLE);
 }
 
 /* The level of a shared line is the OR of all that sit on it. */
@@ -98,6 +102,8 @@ uint32_t vpci_func_config_read(struct vpci_func *f, unsigned reg)
 		value = f->regs->bar[(reg - REG_BAR) / 4];
 	} else if (reg == REG_INT) {
 		value |= f->regs->int_line;
+	} else if (f->msix && reg == f->msix->cap) {
+		value |= (uint32_t)f->regs->msix_control << 16;
 	}
 	return value;
 }
@@ -109,6 +115,14 @@ static void write_bar(struct vpci_func *f, unsigned n, uint32_t value, uint32_t 
 	value |= f->regs->bar[n] & ~mask;
 	f->regs->bar[n] = (value & ~(f->bar_size[n] - 1)) | bar_type(f, n);
 	apply_bar(f, n);
+}
+
+static void write_msix_control(struct vpci_func *f, uint32_t value, uint32_t mask)
+{
+	value |= (uint32_t)f->regs->msix_control << 16 & ~mask;
+	f->regs->msix_control = value >> 16 & MSIX_BITS;
+	update_line(f);
+	msix_control_changed(f->msix);
 }
 
 void vpci_func_config_write(struct vpci_func *f, unsigned reg, uint32_t value, uint32_t mask)
@@ -125,6 +139,8 @@ void vpci_func_config_write(struct vpci_func *f, unsigned reg, uint32_t value, u
 		write_bar(f, (reg - REG_BAR) / 4, value, mask);
 	} else if (reg == REG_INT && (mask & 0xff)) {
 		f->regs->int_line = value;
+	} else if (f->msix && reg == f->msix->cap) {
+		write_msix_control(f, value, mask);
 	}
 }
 
@@ -218,8 +234,8 @@ int vpci_func_check(const struct vpci_func *f, const struct vpci_regs *in)
 		return vdev_refuse(f->dev, "command", in->command, "no reserved bits");
 	if (in->intx > (f->config[REG_INT + 1] != 0))
 		return vdev_refuse(f->dev, "intx", in->intx, "0, or 1 where there is a pin");
-	if (in->msix_control)
-		return vdev_refuse(f->dev, "msix_control", in->msix_control, "0");
+	if (in->msix_control & ~(f->msix ? MSIX_BITS : 0))
+		return vdev_refuse(f->dev, "msix_control", in->msix_control, "no unknown bits");
 	for (unsigned n = 0; n < VPCI_BARS; n++) {
 		uint32_t low = f->bar_size[n] ? f->bar_size[n] - 1 : UINT32_MAX;
 
