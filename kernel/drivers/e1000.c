@@ -106,12 +106,14 @@ static void rx_give(struct e1000 *e, unsigned i, struct netbuf *nb)
 /* Is the finished descriptor a whole, sound frame? Counts what is not. */
 static bool rx_is_good(struct e1000 *e, uint8_t status, uint8_t errors, uint16_t len)
 {
+	bool tagged = len >= ETH_HLEN && eth_type(e->rx_nb[e->rx_next]->data) == ETH_TYPE_VLAN;
+	unsigned len_max = e->nd.frame_max + (tagged ? ETH_TAG_LEN : 0);
 	bool was_skipping = e->rx_skip;
 
 	e->rx_skip = !(status & E1000_RXD_EOP);
 	if (was_skipping)
 		return false; /* counted at its first part */
-	if (e->rx_skip || (errors & E1000_RXD_ERRORS) || len < ETH_HLEN || len > e->nd.frame_max) {
+	if (e->rx_skip || (errors & E1000_RXD_ERRORS) || len < ETH_HLEN || len > len_max) {
 		e->nd.stats.rx_errors++;
 		return false;
 	}
@@ -311,6 +313,8 @@ int e1000_probe(const struct pci_dev *d, struct netdev **out)
 	e->nd.ops = &e1000_ops;
 	e->nd.model = model;
 	e->nd.frame_max = netbuf_frame_max();
+	e->nd.tag_fits = true; /* 1522 bytes with FCS pass without RCTL.LPE (13.4.22) */
+	e->nd.send_max = RING_SIZE - 1;
 	ksnprintf(e->nd.name, sizeof(e->nd.name), "nic%u", number++);
 	e1000_hw_start_link(e->regs);
 	e1000_hw_start_tx(e->regs, virt_to_hpa((const void *)e->tx), RING_SIZE);

@@ -31,7 +31,9 @@ struct netdev {
 	char name[8]; /* "nic0" */
 	const char *model;
 	uint8_t mac[ETH_ALEN];
-	uint16_t frame_max;
+	uint16_t frame_max; /* without VLAN tag */
+	bool tag_fits;	    /* a tagged frame may have ETH_TAG_LEN bytes more */
+	uint16_t send_max;  /* send_room() of an idle ring */
 	struct netdev_stats stats;
 	/*
 	 * Set by the switch. Called for each frame, all MACs (the driver is

@@ -11,6 +11,7 @@
 
 #define NETBUF_SIZE_MIN	 2048u
 #define NETBUF_SIZE_MAX	 16384u
+#define FRAME_EXTRA	 (ETH_TAG_LEN + 4) /* and a NIC may store the FCS before it strips it */
 #define NETBUF_COUNT_MIN 16u
 #define NETBUF_COUNT_MAX 32768u
 
@@ -46,12 +47,11 @@ int netbuf_pool_init(unsigned frame_max, unsigned count)
 	unsigned size = NETBUF_SIZE_MIN, block_max, done = 0;
 	struct netbuf *nb;
 
-	/* 4: a NIC may store the FCS before it strips it */
-	if (pool.count || frame_max < ETH_MIN_LEN || frame_max + 4 > NETBUF_SIZE_MAX)
+	if (pool.count || frame_max < ETH_MIN_LEN || frame_max + FRAME_EXTRA > NETBUF_SIZE_MAX)
 		return -E_INVAL;
 	if (count < NETBUF_COUNT_MIN || count > NETBUF_COUNT_MAX)
 		return -E_INVAL;
-	while (size < frame_max + 4)
+	while (size < frame_max + FRAME_EXTRA)
 		size *= 2;
 	nb = kzalloc(count * sizeof(*nb));
 	if (!nb)
@@ -95,9 +95,40 @@ struct netbuf *netbuf_alloc(void)
 	nb = list_entry(pool.free.next, struct netbuf, node);
 	list_remove(&nb->node);
 	pool.free_count--;
+	netbuf_push(nb, nb->headroom);
 	nb->len = 0;
 	nb->refs = 1;
 	return nb;
+}
+
+struct netbuf *netbuf_copy(const struct netbuf *nb)
+{
+	struct netbuf *copy = netbuf_alloc();
+
+	if (copy) {
+		netbuf_pull(copy, ETH_TAG_LEN);
+		memcpy(copy->data, nb->data, nb->len);
+		copy->len = nb->len;
+	}
+	return copy;
+}
+
+void netbuf_push(struct netbuf *nb, unsigned bytes)
+{
+	ASSERT(bytes <= nb->headroom);
+	nb->data -= bytes;
+	nb->data_hpa -= bytes;
+	nb->room += bytes;
+	nb->headroom -= bytes;
+}
+
+void netbuf_pull(struct netbuf *nb, unsigned bytes)
+{
+	ASSERT(bytes <= nb->room);
+	nb->data += bytes;
+	nb->data_hpa += bytes;
+	nb->room -= bytes;
+	nb->headroom += bytes;
 }
 
 struct netbuf *netbuf_get(struct netbuf *nb)

@@ -2,8 +2,8 @@
 /*
  * Frames between ports and the one uplink NIC, by destination MAC and EtherType.
  * Frames from port to port wait in a queue that a timer empties, so that no
- * port's receive ever runs inside another port's send. No learning: everything
- * that is not ours is on the wire.
+ * port's receive ever runs inside another port's send. No learning: a MAC that is
+ * not the host's is on the wire, or a guest's (network.c).
  */
 #include "kernel/net/switch.h"
 #include "kernel/lib/string.h"
@@ -18,9 +18,7 @@ static bool frame_is_group(const struct netbuf *nb)
 
 static bool port_takes_type(const struct switch_port *p, const struct netbuf *nb)
 {
-	const struct eth_hdr *eth = (const void *)nb->data;
-
-	return !p->ethertype || p->ethertype == (eth->type[0] << 8 | eth->type[1]);
+	return !p->ethertype || p->ethertype == eth_type(nb->data);
 }
 
 /* The port that owns the frame's unicast destination; one that names the type goes first. */
@@ -49,18 +47,6 @@ static void port_receive(struct switch_port *p, struct netbuf *nb)
 	p->receive(p, nb);
 }
 
-/* A frame of its own: NULL when the pool is empty. */
-static struct netbuf *frame_copy(const struct netbuf *nb)
-{
-	struct netbuf *copy = netbuf_alloc();
-
-	if (copy) {
-		memcpy(copy->data, nb->data, nb->len);
-		copy->len = nb->len;
-	}
-	return copy;
-}
-
 /* Does p want this group frame? A port never hears frames of its own MAC. */
 static bool port_wants_group(const struct switch_port *p, const struct netbuf *nb)
 {
@@ -79,7 +65,7 @@ static void switch_flood(struct net_switch *sw, const struct netbuf *nb)
 
 	list_for_each_safe (n, tmp, &sw->ports) {
 		struct switch_port *p = list_entry(n, struct switch_port, node);
-		struct netbuf *copy = port_wants_group(p, nb) ? frame_copy(nb) : NULL;
+		struct netbuf *copy = port_wants_group(p, nb) ? netbuf_copy(nb) : NULL;
 
 		if (copy)
 			port_receive(p, copy);
@@ -97,29 +83,71 @@ static bool switch_has_group_taker(const struct net_switch *sw, const struct net
 	return false;
 }
 
-/* Takes over the reference. */
-static void switch_deliver(struct net_switch *sw, struct netbuf *nb)
+/* The host's own frames: takes over the reference. False: nobody here wants it. */
+static bool switch_deliver(struct net_switch *sw, struct netbuf *nb)
 {
 	struct switch_port *p = NULL;
+	bool group = frame_is_group(nb);
 
-	if (nb->len < ETH_HLEN) {
-		sw->unclaimed++;
-	} else if (frame_is_group(nb)) {
+	if (group)
 		switch_flood(sw, nb);
-	} else {
+	else
 		p = switch_find(sw, nb);
-		if (!p)
-			sw->unclaimed++;
-	}
 	if (p)
 		port_receive(p, nb);
 	else
 		netbuf_put(nb);
+	return group || p;
+}
+
+bool switch_type_is_host(uint16_t type)
+{
+	return type == ETH_TYPE_LINK || type == ETH_TYPE_AOE;
+}
+
+/* Take the tag off in place: the addresses move up. The VLAN, 0 for none (IEEE 802.1Q, 9.6). */
+static uint16_t frame_untag(struct netbuf *nb)
+{
+	uint16_t vlan = (nb->data[14] << 8 | nb->data[15]) & 0xfff;
+
+	memmove(nb->data + ETH_TAG_LEN, nb->data, 2 * ETH_ALEN);
+	netbuf_pull(nb, ETH_TAG_LEN);
+	nb->len -= ETH_TAG_LEN;
+	return vlan;
+}
+
+/* An untagged frame: the host's own types are the host's alone, the rest is for guests first. */
+static bool switch_untagged(struct net_switch *sw, struct netbuf *nb)
+{
+	if (switch_type_is_host(eth_type(nb->data)) || !sw->to_networks)
+		return switch_deliver(sw, nb);
+	if (frame_is_group(nb))
+		switch_flood(sw, nb);
+	else if (switch_find(sw, nb))
+		return switch_deliver(sw, nb);
+	return sw->to_networks(sw, 0, nb);
 }
 
 static void switch_from_uplink(struct netdev *nd, struct netbuf *nb)
 {
-	switch_deliver(nd->receive_ctx, nb);
+	struct net_switch *sw = nd->receive_ctx;
+	bool tagged = nb->len >= ETH_HLEN && eth_type(nb->data) == ETH_TYPE_VLAN, claimed = false;
+	uint16_t vlan = 0;
+
+	if (nb->len < ETH_HLEN + (tagged ? ETH_TAG_LEN : 0)) {
+		netbuf_put(nb);
+	} else {
+		if (tagged)
+			vlan = frame_untag(nb);
+		if (!vlan)
+			claimed = switch_untagged(sw, nb);
+		else if (sw->to_networks)
+			claimed = sw->to_networks(sw, vlan, nb);
+		else
+			netbuf_put(nb);
+	}
+	if (!claimed)
+		sw->unclaimed++;
 }
 
 static void switch_local_tick(struct timer *t)
@@ -132,7 +160,8 @@ static void switch_local_tick(struct timer *t)
 
 		list_remove(&nb->node);
 		sw->local_count--;
-		switch_deliver(sw, nb);
+		if (!switch_deliver(sw, nb))
+			sw->unclaimed++;
 	}
 	if (!list_empty(&sw->local))
 		timer_arm(&sw->local_timer, time_ns());
@@ -149,7 +178,7 @@ static void switch_queue_local(struct net_switch *sw, struct netbuf *nb)
 		return;
 	}
 	if (nb->refs > 1) {
-		struct netbuf *copy = frame_copy(nb);
+		struct netbuf *copy = netbuf_copy(nb);
 
 		netbuf_put(nb);
 		if (!copy)
