@@ -65,7 +65,7 @@ SRC_migrate := $(addprefix migrate/,accept.c checks.c commit.c facts.c handover.
                  progress.c query.c receive.c receive_files.c receive_offer.c receive_ram.c receive_state.c \
                  send.c send_round.c send_state.c send_stop.c state.c stop_policy.c stream.c \
                  stream_link.c)
-SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/entropy.c kernel/files.c \
+SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/host_config_net.c kernel/entropy.c kernel/files.c \
                kernel/console_line.c kernel/console_edit.c kernel/console_complete.c kernel/console.c \
                kernel/console_help.c kernel/console_out.c kernel/console_table.c \
                kernel/console_serial.c kernel/commands_host.c kernel/commands_net.c
@@ -157,7 +157,7 @@ UNIT_string  :=
 UNIT_strutil := kernel/lib/strutil.c
 UNIT_crc32c  := kernel/lib/crc32c.c
 UNIT_format  := kernel/lib/format.c kernel/lib/strutil.c
-UNIT_host_config := kernel/host_config.c kernel/lib/format.c kernel/lib/strutil.c
+UNIT_host_config := kernel/host_config.c kernel/host_config_net.c kernel/lib/format.c kernel/lib/strutil.c
 UNIT_entropy := kernel/entropy.c
 UNIT_files   := kernel/files.c kernel/lib/crc32c.c kernel/lib/strutil.c
 UNIT_console_line := kernel/console_line.c kernel/console_edit.c kernel/console_complete.c kernel/lib/format.c \

@@ -4,6 +4,7 @@
 #include "kernel/drivers/blkdev.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
+#include "kernel/net/network.h"
 #include "kernel/net/peers.h"
 #include "kernel/store/aoe.h"
 #include "kernel/time.h"
@@ -153,11 +154,11 @@ static const struct switch_port *port_at(const struct net_switch *sw, unsigned i
 	return NULL;
 }
 
-static void print_ports(struct console *con, const struct net_switch *sw)
+static void print_host_ports(struct console *con, const struct net_switch *sw)
 {
 	char mac[18], rx[16], tx[16];
 
-	table_begin(con, "PORT|MAC|>RX FRAMES|>RX|>TX FRAMES|>TX");
+	table_begin(con, "HOST PORT|MAC|>RX FRAMES|>RX|>TX FRAMES|>TX");
 	for (unsigned i = 0;; i++) {
 		const struct switch_port *p;
 
@@ -175,13 +176,88 @@ static void print_ports(struct console *con, const struct net_switch *sw)
 	table_end(con);
 }
 
+static void print_networks(struct console *con)
+{
+	table_begin(con, "NETWORK|NIC|>VLAN|>MTU|>GUEST PORTS");
+	for (unsigned i = 0;; i++) {
+		const struct network *net;
+
+		table_row(con);
+		net = network_at(i);
+		if (!net)
+			break;
+		table_cell(con, "%s", net->name);
+		table_cell(con, "%s", network_nic_name(net));
+		if (net->vlan)
+			table_cell(con, "%u", net->vlan);
+		else
+			table_cell(con, "-");
+		table_cell(con, "%u", network_mtu(net));
+		table_cell(con, "%u", net->port_count);
+	}
+	table_end(con);
+}
+
+static void print_guest_port(struct console *con, const struct guest_port *p)
+{
+	const struct guest_port_stats *s = &p->stats;
+	char mac[18], rx[16], tx[16];
+
+	table_cell(con, "%s", p->name);
+	table_cell(con, "%s", p->net->name);
+	table_cell(con, "%s%s", format_mac(mac, p->mac), p->filter_off ? " any" : "");
+	table_cell(con, "%lu", (unsigned long)s->rx_frames);
+	table_cell(con, "%s", format_size(rx, s->rx_bytes));
+	table_cell(con, "%lu", (unsigned long)s->rx_dropped);
+	table_cell(con, "%lu", (unsigned long)s->tx_frames);
+	table_cell(con, "%s", format_size(tx, s->tx_bytes));
+	table_cell(con, "%lu", (unsigned long)s->tx_dropped);
+	table_cell(con, "%lu", (unsigned long)s->filtered);
+}
+
+/* The index'th port of all networks, counted anew each time: see port_at. */
+static const struct guest_port *guest_port_at(unsigned index)
+{
+	const struct network *net;
+
+	for (unsigned i = 0; (net = network_at(i)); i++) {
+		if (index < net->port_count)
+			return network_port_at(net, index);
+		index -= net->port_count;
+	}
+	return NULL;
+}
+
+static void print_guest_ports(struct console *con)
+{
+	if (!guest_port_at(0))
+		return;
+	table_begin(
+	    con,
+	    "GUEST PORT|NETWORK|MAC|>RX FRAMES|>RX|>DROPPED|>TX FRAMES|>TX|>DROPPED|>FILTERED");
+	for (unsigned i = 0;; i++) {
+		const struct guest_port *p;
+
+		table_row(con);
+		p = guest_port_at(i);
+		if (!p)
+			break;
+		print_guest_port(con, p);
+	}
+	table_end(con);
+}
+
 int commands_run_net(struct console *con, int argc, char **argv)
 {
 	const struct net_switch *sw = host_facts->sw;
 
-	if (!sw->uplink)
-		return console_fail(con, -E_NOTSUP, "this host has no network card; see 'log'");
-	print_nic(con, sw->uplink);
-	print_ports(con, sw);
+	if (sw->uplink) {
+		print_nic(con, sw->uplink);
+		print_host_ports(con, sw);
+	} else {
+		console_printf(con, "this host has no network card that it can drive; see 'log'\n");
+	}
+	print_networks(con);
+	print_guest_ports(con);
 	return 0;
 }

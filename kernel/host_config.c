@@ -3,7 +3,7 @@
  * The parser of host.conf: one table row a key, each with the words that tell
  * what it expects. Nothing is taken over from a file with an error in it.
  */
-#include "kernel/host_config.h"
+#include "kernel/host_config_inner.h"
 
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
@@ -28,11 +28,13 @@ void host_config_defaults(struct host_config *out)
 	    .console_baud = 115200,
 	    .loglevel = LOG_INFO,
 	    .escape = ']' & 0x1f,
+	    .nets = {{"lan", true, 0}},
+	    .net_count = 1,
 	};
 }
 
 /* Letters, digits, '-'; fits 31. */
-static bool parse_word(char out[32], const char *value)
+bool host_config_parse_word(char out[32], const char *value)
 {
 	for (const char *p = value; *p; p++) {
 		bool letter = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z');
@@ -45,12 +47,12 @@ static bool parse_word(char out[32], const char *value)
 
 static bool parse_name(struct host_config *c, const char *value)
 {
-	return parse_word(c->name, value);
+	return host_config_parse_word(c->name, value);
 }
 
 static bool parse_pool(struct host_config *c, const char *value)
 {
-	return parse_word(c->pool, value);
+	return host_config_parse_word(c->pool, value);
 }
 
 static bool is_hex(char c)
@@ -190,6 +192,11 @@ static int parse_line(const char *s, const char *end, unsigned line, struct host
 		value++;
 	while (is_blank(*value))
 		*value++ = '\0';
+	if (strcmp(text, "net") == 0) {
+		const char *expected = host_config_parse_net(c, value);
+
+		return expected ? fail(err, line, "net", value, expected) : 0;
+	}
 	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++) {
 		if (strcmp(text, keys[i].name) != 0)
 			continue;
@@ -200,7 +207,8 @@ static int parse_line(const char *s, const char *end, unsigned line, struct host
 			return fail(err, line, keys[i].name, value, keys[i].expected);
 		return 0;
 	}
-	return fail(err, line, "key", text, "name, pool, nic, mtu, console, loglevel or escape");
+	return fail(err, line, "key", text,
+		    "name, pool, nic, net, mtu, console, loglevel or escape");
 }
 
 int host_config_parse(const char *text, size_t len, struct host_config *out,
@@ -213,6 +221,7 @@ int host_config_parse(const char *text, size_t len, struct host_config *out,
 
 	host_config_defaults(&c);
 	c.name[0] = '\0'; /* obligatory in a file */
+	c.net_count = 0;
 	for (line = 1; s < file_end; line++) {
 		const char *line_end = s, *end;
 
@@ -230,6 +239,8 @@ int host_config_parse(const char *text, size_t len, struct host_config *out,
 	}
 	if (!c.name[0])
 		return fail(err, line, "key", "name", "a line 'name HOST' (obligatory)");
+	if (!c.net_count)
+		c.net_count = 1; /* the default, still there */
 	*out = c;
 	return 0;
 }

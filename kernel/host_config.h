@@ -6,6 +6,7 @@
  *   nic auto | 00:03.0    which NIC carries link and storage
  *   mtu 1500              up to 9000
  *   console com1 115200   serial port and rate
+ *   net lan nic0          a network for guests; also 'net dmz nic0 vlan 20', 'net lab none'
  *   loglevel info         error, warn, info, debug: what reaches the console
  *   escape ^]             detaches from a guest's console
  */
@@ -13,6 +14,14 @@
 #define KERNEL_HOST_CONFIG_H
 
 #include "kernel/lib/base.h"
+
+#define HOST_NETS_MAX 8
+
+struct host_net {
+	char name[32];
+	bool uplink;   /* on the NIC; false: guests of this host only */
+	uint16_t vlan; /* 1 to 4094, 0: untagged */
+};
 
 struct host_config {
 	char name[32];
@@ -23,6 +32,8 @@ struct host_config {
 	uint32_t console_baud;
 	uint8_t loglevel;
 	uint8_t escape; /* control character */
+	struct host_net nets[HOST_NETS_MAX];
+	unsigned net_count; /* never 0: 'lan' on the NIC when the file names none */
 };
 
 struct host_config_error {

@@ -26,6 +26,7 @@
 #include "kernel/mem.h"
 #include "kernel/mem_init.h"
 #include "kernel/net/link.h"
+#include "kernel/net/network.h"
 #include "kernel/net/peers.h"
 #include "kernel/net/switch.h"
 #include "kernel/panic.h"
@@ -221,12 +222,25 @@ static void refresh_self(struct peer *self)
 		self->vms++;
 }
 
+static void start_guest_networks(void)
+{
+	network_init(&uplink_switch, config.mtu);
+	for (unsigned i = 0; i < config.net_count; i++) {
+		const struct host_net *n = &config.nets[i];
+		int err = network_add(n->name, n->uplink, n->vlan);
+
+		if (err)
+			log_error("net: network %s: %s", n->name, err_text(err));
+	}
+}
+
 static void start_network(void)
 {
 	struct netdev *nd = start_nic();
 	struct peers_config peers = {.refresh = refresh_self};
 
 	switch_init(&uplink_switch, nd);
+	start_guest_networks();
 	if (!nd)
 		return;
 	entropy_mix(nd->mac, sizeof(nd->mac));

@@ -10,7 +10,7 @@
 FUZZ_TARGETS := host_config vuart vpic vpit vrtc vpm vapic receive \
                 peers link aoe vm_config console boot_elf guest_image mmio guest_walk virtqueue vblk \
                 stream checks
-FUZZ_host_config := kernel/host_config.c kernel/lib/format.c kernel/lib/strutil.c
+FUZZ_host_config := kernel/host_config.c kernel/host_config_net.c kernel/lib/format.c kernel/lib/strutil.c
 FUZZ_DEVICE = tests/fuzz/device.c $(FAKE_VM)
 FUZZ_vuart   = $(UNIT_vuart) tests/fuzz/device.c
 FUZZ_vpic    = $(UNIT_vpic) tests/fuzz/device.c

@@ -31,5 +31,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert_in_range(c.mtu, 576, 9000);
 	assert_true(c.console_port == 0x3f8 || c.console_port == 0x2f8);
 	assert_int_not_equal(c.console_baud, 0);
+	assert_in_range(c.net_count, 1, HOST_NETS_MAX);
+	for (unsigned i = 0; i < c.net_count; i++) {
+		assert_in_range(strnlen(c.nets[i].name, 32), 1, 31);
+		assert_in_range(c.nets[i].vlan, 0, c.nets[i].uplink ? 4094 : 0);
+	}
 	return 0;
 }

@@ -65,6 +65,29 @@ static void test_defaults(void **state)
 	assert_int_equal(cfg.escape, 0x1d);
 }
 
+static void test_nets(void **state)
+{
+	static const char text[] = "net lan nic0\nname a\nnet dmz \t nic0 vlan  4094\nnet x none\n"
+				   "net y none # two\nnet one nic0 vlan 1";
+
+	assert_int_equal(parse("name a", 6), 0);
+	assert_int_equal(cfg.net_count, 1);
+	assert_string_equal(cfg.nets[0].name, "lan");
+	assert_true(cfg.nets[0].uplink);
+	assert_int_equal(cfg.nets[0].vlan, 0);
+	assert_int_equal(parse("name a\nnet x none", 17), 0); /* then there is no lan */
+	assert_int_equal(cfg.net_count, 1);
+	assert_string_equal(cfg.nets[0].name, "x");
+	assert_false(cfg.nets[0].uplink);
+	assert_int_equal(parse(text, strlen(text)), 0);
+	assert_int_equal(cfg.net_count, 5);
+	assert_string_equal(cfg.nets[1].name, "dmz");
+	assert_int_equal(cfg.nets[1].vlan, 4094);
+	assert_true(cfg.nets[1].uplink);
+	assert_false(cfg.nets[3].uplink);
+	assert_int_equal(cfg.nets[4].vlan, 1);
+}
+
 static const struct {
 	const char *text;
 	unsigned line;
@@ -77,6 +100,22 @@ static const struct {
     {"name abcdefghijklmnopqrstuvwxyz0123456", 1, "at most 31"},
     {"name a\nname b", 2, "key 'name': expected once"},
     {"name a\ncolour red", 2, "key 'colour': expected name, pool"},
+    {"name a\nnet", 2, "net '': expected NAME NIC"},
+    {"name a\nnet a_b nic0", 2, "letters, digits"},
+    {"name a\nnet lan", 2, "nic0"},
+    {"name a\nnet lan nic1", 2, "net 'lan nic1': expected NAME and nic0"},
+    {"name a\nnet lan nic0 20", 2, "'vlan'"},
+    {"name a\nnet lan nic0 vlan", 2, "1 to 4094"},
+    {"name a\nnet lan nic0 vlan 0", 2, "1 to 4094"},
+    {"name a\nnet lan nic0 vlan 4095", 2, "1 to 4094"},
+    {"name a\nnet lan nic0 vlan 2 3", 2, "1 to 4094"},
+    {"name a\nnet lan none vlan 2", 2, "reaches no wire"},
+    {"name a\nnet x nic0\nnet y nic0", 3, "one network without vlan"},
+    {"name a\nnet x nic0 vlan 2\nnet y nic0 vlan 2", 3, "one network for each VLAN"},
+    {"name a\nnet x nic0\nnet x none", 3, "each name once"},
+    {"name a\nnet 1 none\nnet 2 none\nnet 3 none\nnet 4 none\nnet 5 none\nnet 6 none\n"
+     "net 7 none\nnet 8 none\nnet 9 none",
+     10, "at most 8 networks"},
     {"name a\nnic eth0", 2, "PCI address"},
     {"name a\nnic 00:23.0", 2, "PCI address"},
     {"name a\nmtu 1499", 2, "from 1500 to 9000"},
@@ -127,9 +166,8 @@ static void test_noise(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_all_keys),
-	    cmocka_unit_test(test_defaults),
-	    cmocka_unit_test(test_refused_with_words),
+	    cmocka_unit_test(test_all_keys), cmocka_unit_test(test_defaults),
+	    cmocka_unit_test(test_nets),     cmocka_unit_test(test_refused_with_words),
 	    cmocka_unit_test(test_noise),
 	};
 
