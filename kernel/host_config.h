@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * host.conf, from the ESP: one "key value" a line, '#' comments.
- *   name alpha            this host's name (obligatory; letters, digits, '-')
- *   pool lab              hosts of the same pool move VMs among each other
+ *   name alpha            this host's name (obligatory)
+ *   pool lab              hosts of a pool move VMs among each other
  *   nic auto | 00:03.0    which NIC carries link and storage
  *   mtu 1500              up to 9000
  *   console com1 115200   serial port and rate
- *   net lan nic0          a network for guests; also 'net dmz nic0 vlan 20', 'net lab none'
+ *   net dmz nic0 vlan 20  for guests: NAME nic0 [vlan N], NAME none
  *   loglevel info         error, warn, info, debug: what reaches the console
  *   escape ^]             detaches from a guest's console
  */

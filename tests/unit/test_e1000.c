@@ -331,6 +331,24 @@ static void test_receive_bad_frames(void **state)
 	assert_int_equal(got_frames, 1);
 }
 
+/* IEEE 802.3ac: a tag makes the frame four bytes longer, not its payload shorter. */
+static void test_receive_tagged(void **state)
+{
+	uint8_t data[2048] = {0};
+
+	probe();
+	assert_true(nd->tag_fits);
+	data[12] = 0x81;
+	card_receive(data, 1518, 3, 0);
+	card_receive(data, 1519, 3, 0); /* too long all the same */
+	data[12] = 0x88;
+	card_receive(data, 1518, 3, 0); /* no tag */
+	interrupt();
+	assert_int_equal(got_frames, 1);
+	assert_int_equal(got_len, 1518);
+	assert_int_equal(nd->stats.rx_errors, 2);
+}
+
 static void test_empty_pool_drops_but_keeps_the_ring(void **state)
 {
 	static struct netbuf *all[COUNT];
@@ -423,6 +441,7 @@ int main(void)
 	    T(test_receive_many),
 	    T(test_receive_full_ring),
 	    T(test_receive_bad_frames),
+	    T(test_receive_tagged),
 	    T(test_empty_pool_drops_but_keeps_the_ring),
 	    T(test_polls_without_interrupts),
 	    T(test_notices_a_dead_interrupt_line),

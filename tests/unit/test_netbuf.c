@@ -63,12 +63,43 @@ static void test_references(void **state)
 	netbuf_put(nb);
 }
 
+/* The start moves and comes back by itself with the next use. */
+static void test_headroom(void **state)
+{
+	struct netbuf *nb = netbuf_alloc(), *copy;
+	uint8_t *start = nb->data;
+
+	netbuf_pull(nb, 4);
+	assert_ptr_equal(nb->data, start + 4);
+	assert_int_equal(nb->data_hpa, virt_to_hpa(start + 4));
+	assert_int_equal(nb->room, 2044);
+	assert_int_equal(nb->headroom, 4);
+	memcpy(nb->data, "crab", 4);
+	nb->len = 4;
+	copy = netbuf_copy(nb);
+	assert_memory_equal(copy->data, "crab", 4);
+	assert_int_equal(copy->len, 4);
+	assert_int_equal(copy->headroom, ETH_TAG_LEN);
+	netbuf_put(copy);
+	netbuf_push(nb, 3);
+	assert_ptr_equal(nb->data, start + 1);
+	assert_int_equal(nb->room + nb->headroom, 2048);
+	netbuf_put(nb);
+	nb = netbuf_alloc();
+	assert_ptr_equal(nb->data, start);
+	assert_int_equal(nb->data_hpa, virt_to_hpa(start));
+	assert_int_equal(nb->room, 2048);
+	assert_int_equal(nb->headroom, 0);
+	netbuf_put(nb);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_limits),
 	    cmocka_unit_test(test_all_are_distinct_and_aligned),
 	    cmocka_unit_test(test_references),
+	    cmocka_unit_test(test_headroom),
 	};
 
 	fake_kernel_reset();
