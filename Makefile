@@ -45,6 +45,7 @@ SRC_kernel  := kernel/main.c kernel/mem.c kernel/sched.c kernel/timer.c kernel/t
 SRC_drivers := kernel/drivers/ata.c kernel/drivers/ata_pio.c kernel/drivers/ata_identify.c kernel/drivers/e1000.c kernel/drivers/e1000_hw.c
 SRC_net     := kernel/net/netbuf.c kernel/net/switch.c kernel/net/network.c \
                kernel/net/network_filter.c kernel/net/network_forward.c kernel/net/network_learn.c \
+               kernel/net/announce.c kernel/net/announce_frames.c kernel/net/net_addrs.c \
                kernel/net/link_frame.c kernel/net/peers.c \
                kernel/net/link.c kernel/net/link_machine.c kernel/net/link_open.c \
                kernel/net/link_tx.c kernel/net/link_loss.c kernel/net/link_rx.c
@@ -203,13 +204,15 @@ $(B)/e2e/aoe_client: tests/e2e/aoe_client.c $(UNIT_STORE_AOE)
 	@mkdir -p $(@D)
 	$(CC) $(UNIT_CFLAGS) -o $@ $^ -lcmocka
 # network (D)
-UNITS += netbuf e1000 switch network peers link link_hostile link_face
+UNITS += netbuf e1000 switch network announce net_addrs peers link link_hostile link_face
 UNIT_FAKE   := tests/unit/fake_kernel.c
 UNIT_netbuf := $(UNIT_FAKE) kernel/net/netbuf.c
 UNIT_e1000  := $(UNIT_FAKE) kernel/drivers/e1000.c kernel/drivers/e1000_hw.c kernel/net/netbuf.c \
                kernel/lib/format.c kernel/lib/strutil.c kernel/lib/err.c
 UNIT_switch := $(UNIT_FAKE) kernel/net/netbuf.c kernel/net/switch.c
 UNIT_network := $(UNIT_switch) $(filter kernel/net/network%,$(SRC_net)) kernel/lib/strutil.c
+UNIT_net_addrs := kernel/net/net_addrs.c
+UNIT_announce := $(UNIT_network) $(UNIT_net_addrs) kernel/net/announce.c kernel/net/announce_frames.c
 UNIT_LINK    = $(UNIT_FAKE) tests/unit/fake_task.c tests/unit/fake_wire.c $(SRC_net) \
                kernel/lib/crc32c.c kernel/lib/format.c kernel/lib/strutil.c kernel/lib/err.c
 UNIT_link    = $(UNIT_LINK)
