@@ -53,16 +53,17 @@ SRC_store   := $(addprefix kernel/store/,aoe.c aoe_cmd.c aoe_codec.c aoe_control
                  aoe_receive.c aoe_reserve.c aoe_config.c aoe_rtt.c aoe_targets.c blkdev.c)
 SRC_vmm     := vmm/decode.c vmm/emulate.c vmm/acpi_tables.c vmm/boot_cpu.c \
                vmm/zero_page.c vmm/load_linux.c vmm/load_elf.c vmm/vm_config.c vmm/vm_config_check.c \
-               vmm/vm.c vmm/vm_build.c vmm/vm_disks.c vmm/vm_time.c vmm/vcpu.c vmm/vcpu_state.c vmm/vcpu_check.c \
+               vmm/vm.c vmm/vm_build.c vmm/vm_disks.c vmm/vm_nics.c vmm/vm_time.c vmm/vcpu.c vmm/vcpu_state.c vmm/vcpu_check.c \
                vmm/exits.c vmm/exit_mem.c vmm/msr.c vmm/cpuid_policy.c vmm/cpuid_build.c vmm/cpu_features.c \
                vmm/guest_mem.c vmm/guest_walk.c vmm/dirty_log.c
 SRC_dev     := vmm/dev/vpm.c vmm/dev/vpci.c vmm/dev/vpci_func.c vmm/dev/msix.c vmm/dev/virtqueue.c \
                vmm/dev/virtio_pci.c vmm/dev/virtio_common.c vmm/dev/vblk.c vmm/dev/vblk_request.c \
+               vmm/dev/vnet.c vmm/dev/vnet_rx.c vmm/dev/vnet_tx.c vmm/dev/vnet_offload.c \
                vmm/iobus.c vmm/dev/state.c vmm/dev/vdev.c \
                vmm/dev/vuart.c vmm/dev/vuart_regs.c vmm/dev/vlapic.c vmm/dev/vlapic_regs.c vmm/dev/vlapic_timer.c \
                vmm/dev/vlapic_ipi.c vmm/dev/vioapic.c vmm/dev/vpic.c vmm/dev/vpic_chip.c \
                vmm/dev/vpit.c vmm/dev/vpit_channel.c vmm/dev/vrtc.c vmm/dev/vrtc_time.c
-SRC_migrate := $(addprefix migrate/,accept.c checks.c commit.c facts.c handover.c migrate.c move.c \
+SRC_migrate := $(addprefix migrate/,accept.c checks.c commit.c facts.c frames.c handover.c migrate.c move.c \
                  progress.c query.c receive.c receive_files.c receive_offer.c receive_ram.c receive_state.c \
                  send.c send_round.c send_state.c send_stop.c state.c stop_policy.c stream.c \
                  stream_link.c)
@@ -145,11 +146,18 @@ UNIT_emulate := vmm/decode.c vmm/emulate.c
 UNIT_acpi_tables := vmm/acpi_tables.c tests/unit/fake_guest.c tests/unit/fake_kernel.c
 UNIT_loaders := vmm/load_linux.c vmm/load_elf.c vmm/zero_page.c vmm/boot_cpu.c \
                 tests/unit/fake_guest.c tests/unit/fake_kernel.c
-UNIT_vm_config := vmm/vm_config.c vmm/vm_config_check.c kernel/lib/format.c kernel/lib/strutil.c
+UNIT_vm_config := vmm/vm_config.c vmm/vm_config_check.c kernel/lib/crc32c.c kernel/lib/format.c kernel/lib/strutil.c
 UNIT_vpci = vmm/dev/vpci.c vmm/dev/vpci_func.c vmm/dev/msix.c $(FAKE_VM) tests/unit/fake_guest.c
 UNIT_virtqueue := vmm/dev/virtqueue.c tests/unit/fake_guest.c tests/unit/fake_kernel.c
 UNIT_vblk = $(UNIT_vpci) vmm/dev/virtqueue.c vmm/dev/virtio_pci.c vmm/dev/virtio_common.c \
             vmm/dev/vblk.c vmm/dev/vblk_request.c
+UNITS += vnet_offload vnet
+UNIT_vnet = $(UNIT_vpci) vmm/dev/virtqueue.c vmm/dev/virtio_pci.c vmm/dev/virtio_common.c \
+            $(addprefix vmm/dev/,vnet.c vnet_rx.c vnet_tx.c vnet_offload.c) \
+            $(filter kernel/net/network% kernel/net/announce% kernel/net/net_addrs.c,$(SRC_net)) \
+            kernel/net/switch.c kernel/net/netbuf.c \
+            kernel/lib/err.c kernel/lib/format.c kernel/lib/strutil.c
+UNIT_vnet_offload := vmm/dev/vnet_offload.c
 UNIT_vpm = vmm/dev/vpm.c $(FAKE_VM) tests/unit/fake_guest.c
 # lib, console, host (H)
 UNITS += string strutil crc32c format host_config entropy files log console_line \

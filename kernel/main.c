@@ -40,6 +40,7 @@
 #include "migrate/migrate.h"
 #include "vmm/commands_vm.h"
 #include "vmm/vm.h"
+#include "vmm/vm_nics.h"
 
 #define PAGURUS_VERSION "0.1"
 
@@ -271,8 +272,7 @@ static void start_console(void)
 
 static void main_task(void *arg)
 {
-	static const struct migrate_hooks
-	    hooks; /* guests have no network yet: nothing to announce */
+	static const struct migrate_hooks hooks = {.announce = vm_announce};
 	struct mem_stats mem;
 	char size[2][16];
 

@@ -121,6 +121,22 @@ static void check_disk(struct check_list *l, const struct stream_disk *d,
 		    f->config_foreign ? "in use by others" : "free");
 }
 
+/* The network by name; the guest goes on believing in the MTU that it was told. */
+static void check_nic(struct check_list *l, const struct vm_nic_config *n,
+		      const struct stream_nic *sn, const struct stream_nic_fact *f)
+{
+	char name[CHECK_NAME_LEN];
+
+	ksnprintf(name, sizeof(name), "nic %.7s network", n->name);
+	check_words(l, f->mtu, name, n->network, f->mtu ? "there" : "no network of that name");
+	if (!f->mtu)
+		return;
+	ksnprintf(name, sizeof(name), "nic %.7s MTU", n->name);
+	check_numbers(l, sn->mtu <= f->mtu, name, sn->mtu, f->mtu);
+	ksnprintf(name, sizeof(name), "nic %.7s MAC free", n->name);
+	check_words(l, !f->mac_taken, name, "ours", f->mac_taken ? "another VM has it" : "free");
+}
+
 void checks_run(struct check_list *l, const struct checks_input *in)
 {
 	unsigned disks = MIN(in->offer->cfg.disk_count, VM_MAX_DISKS);
@@ -129,6 +145,8 @@ void checks_run(struct check_list *l, const struct checks_input *in)
 	check_cpu(l, in);
 	for (unsigned i = 0; i < disks; i++)
 		check_disk(l, &in->offer->disks[i], &in->facts->disks[i]);
+	for (unsigned i = 0; i < MIN(in->offer->cfg.nic_count, VM_MAX_NICS); i++)
+		check_nic(l, &in->offer->cfg.nics[i], &in->offer->nics[i], &in->facts->nics[i]);
 }
 
 int check_text(const struct check_list *l, unsigned i, char *buf, size_t size)

@@ -9,6 +9,7 @@
 #include "kernel/mem.h"
 #include "kernel/time.h"
 #include "migrate/move.h"
+#include "vmm/vm_nics.h"
 
 #define LOOK_NS (3 * NS_PER_S)
 
@@ -43,6 +44,8 @@ int facts_offer(const struct vm *vm, struct stream_offer *o)
 		if (d->aoe)
 			memcpy(out->mac, aoe_mac(d->aoe), sizeof(out->mac));
 	}
+	for (unsigned i = 0; i < vm->nic_count; i++)
+		o->nics[i].mtu = vm_nic_mtu(vm, i);
 	offer_file(o, vm->cfg.kernel);
 	offer_file(o, vm->cfg.initrd);
 	return 0;
@@ -95,6 +98,14 @@ static int look_at_disk(const struct vm_disk_config *cfg, const struct stream_di
 	return err;
 }
 
+static void look_at_network(const struct vm_nic_config *cfg, struct stream_nic_fact *f)
+{
+	bool taken;
+
+	f->mtu = vm_nic_look(cfg, &taken);
+	f->mac_taken = taken;
+}
+
 void facts_gather(const struct stream_offer *o, struct stream_facts *f)
 {
 	struct mem_stats mem;
@@ -112,6 +123,8 @@ void facts_gather(const struct stream_offer *o, struct stream_facts *f)
 		if (o->cfg.disks[i].shared)
 			f->disks[i].err =
 			    look_at_disk(&o->cfg.disks[i], &o->disks[i], &f->disks[i]);
+	for (unsigned i = 0; i < o->cfg.nic_count; i++)
+		look_at_network(&o->cfg.nics[i], &f->nics[i]);
 	for (unsigned i = 0; i < o->file_count; i++)
 		if (!files_find_content(o->files[i].size, o->files[i].crc))
 			f->files_missing |= 1u << i;

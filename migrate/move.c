@@ -73,7 +73,8 @@ void move_end(struct move *m, int err)
 	m->runs = NULL;
 	m->vm = NULL;
 	m->p.err = err;
-	m->p.finished_ns = time_ns();
+	if (!m->p.finished_ns)
+		m->p.finished_ns = time_ns();
 	m->ended = true;
 	m->p.done = true;
 	waitq_wake_all(&m->wake);

@@ -134,6 +134,10 @@ int must_check received_file_data(struct move *m, struct received_file *f,
 				  const struct stream_record *r);
 void received_file_discard(struct received_file *f);
 
+/* frames.c: after the VM went over, the source, then closes; the target */
+void frames_send(struct move *m);
+void frames_receive(struct move *m);
+
 /* commit.c: return 0 when this host has the VM at the end, 1 when the other one has */
 int must_check commit_source(struct move *m);
 int must_check commit_target(struct move *m);

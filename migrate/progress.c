@@ -87,23 +87,26 @@ int move_status_text(const struct move_progress *p, char *buf, size_t size)
 
 int move_summary_text(const struct move_progress *p, char *buf, size_t size)
 {
-	char predicted[24], measured[24], target[24], took[24];
+	char predicted[24], measured[24], target[24], took[24], frames[48] = "";
 
 	if (p->err)
 		return failure_text(p, buf, size);
 	if (p->dry_run)
 		return move_status_text(p, buf, size);
+	if (p->frames)
+		ksnprintf(frames, sizeof(frames), "\n%llu frames sent on to the guest",
+			  (unsigned long long)p->frames);
 	return ksnprintf(
 	    buf, size,
 	    "%s: moved to %s in %s, %u rounds, %llu bytes on the wire, %llu pages, %llu zero "
 	    "pages\n"
 	    "%s: blackout predicted %s, measured %s (target: %s from COMMIT to running)\n"
 	    "%s: %llu bytes while the guest stood still; this host's own work in pre-copy: %llu "
-	    "ticks, all told%s",
+	    "ticks, all told%s%s",
 	    p->vm, p->peer, format_ms(took, p->finished_ns - p->started_ns), p->round,
 	    (unsigned long long)p->bytes, (unsigned long long)p->pages_sent,
 	    (unsigned long long)p->zero_pages, p->vm, format_ms(predicted, p->predicted_ns),
 	    format_ms(measured, p->measured_ns), format_ms(target, p->target_ns), p->vm,
 	    (unsigned long long)p->stop_bytes, (unsigned long long)p->work_ticks,
-	    p->verified ? "\nevery page compared: equal" : "");
+	    p->verified ? "\nevery page compared: equal" : "", frames);
 }

@@ -40,6 +40,7 @@ struct move_progress {
 	uint64_t bytes_before;		  /* bytes on the wire */
 	uint64_t work_ticks;		  /* of this host itself in stage 2, all told */
 	uint64_t stop_bytes;		  /* on the wire in stage 3, counted as bytes is */
+	uint64_t frames;		  /* for the guest, sent on by the old host */
 	uint64_t started_ns, finished_ns; /* host time */
 	bool verified;			  /* every page compared */
 	bool dry_run;

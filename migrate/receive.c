@@ -199,7 +199,10 @@ void receive_move(struct receiver *rx)
 		receive_failed(rx, err);
 	else
 		activate(m);
-	if (!err)
+	if (!err) {
 		m->p.reason[0] = 0;
+		m->p.finished_ns = time_ns();
+		frames_receive(m);
+	}
 	move_end(m, err);
 }

@@ -242,6 +242,8 @@ void send_task(void *arg)
 	} else if (!err) {
 		move_set_stage(m, STAGE_ACTIVATION);
 		dirty_log_stop(m->vm);
+		m->p.finished_ns = time_ns();
+		frames_send(m);
 		move_free_vm(m);
 	}
 	move_end(m, err < 0 ? err : 0);

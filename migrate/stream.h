@@ -14,7 +14,7 @@
 #include "vmm/cpuid_policy.h"
 #include "vmm/vm_config.h"
 
-#define STREAM_VERSION	   1
+#define STREAM_VERSION	   2
 #define STREAM_MAGIC	   "PAGURUS"
 #define STREAM_OPTIONAL	   0x80000000u /* a reader that does not know the type skips it */
 #define STREAM_PAGES_MAX   16	       /* pages in one PAGES record */
@@ -55,7 +55,8 @@
 	X(COMMITTED, 20, sizeof(struct stream_commit), sizeof(struct stream_commit), 't')          \
 	X(ERROR, 21, sizeof(struct stream_error), sizeof(struct stream_error), 'b')                \
 	X(QUERY, 22, sizeof(struct stream_query), sizeof(struct stream_query), 'b')                \
-	X(ANSWER, 23, sizeof(struct stream_answer), sizeof(struct stream_answer), 'b')
+	X(ANSWER, 23, sizeof(struct stream_answer), sizeof(struct stream_answer), 'b')             \
+	X(FRAME, 24, sizeof(struct stream_frame) + 14, sizeof(struct stream_frame) + 9018, 's')
 
 #define STREAM_TYPE(name, number, least, most, from) STREAM_##name = (number),
 enum stream_type { STREAM_RECORDS(STREAM_TYPE) STREAM_TYPES };
@@ -92,11 +93,17 @@ struct stream_file {
 	uint32_t crc, pad; /* CRC-32C of the content */
 };
 
+struct stream_nic {
+	uint16_t mtu; /* what the guest was told */
+	uint8_t pad[6];
+};
+
 /* The VM, for the checks and, later, for building it. */
 struct stream_offer {
 	struct vm_config cfg;
 	struct cpuid_policy cpuid;
 	struct stream_disk disks[VM_MAX_DISKS]; /* in the order of cfg.disks */
+	struct stream_nic nics[VM_MAX_NICS];	/* in the order of cfg.nics */
 	struct stream_file files[STREAM_FILES_MAX];
 	uint32_t file_count, pad;
 };
@@ -105,6 +112,11 @@ struct stream_disk_fact {
 	int32_t err; /* 0, or why the disk cannot be reached */
 	uint8_t source_listed, list_count, config_foreign, pad;
 	uint64_t sectors;
+};
+
+struct stream_nic_fact {
+	uint16_t mtu; /* of the network; 0: there is none of that name */
+	uint8_t mac_taken, pad[5];
 };
 
 #define FACT_RUNS_GUESTS 1u
@@ -117,11 +129,17 @@ struct stream_facts {
 	uint64_t free_bytes;
 	uint32_t cpus, flags; /* FACT_* */
 	struct stream_disk_fact disks[VM_MAX_DISKS];
+	struct stream_nic_fact nics[VM_MAX_NICS];
 	uint32_t files_missing, pad; /* bit per stream_offer.files */
 };
 
 struct stream_reserved {
 	uint8_t macs[VM_MAX_DISKS][8]; /* source MAC of the target's period, six bytes used */
+};
+
+/* An Ethernet frame that came to the old host for the guest that left; its bytes follow. */
+struct stream_frame {
+	uint32_t nic, pad; /* which of cfg.nics */
 };
 
 /* PAGES is { uint64_t gfn; uint8_t page[4096]; } repeated. ZERO_RUNS repeats this: */
@@ -191,11 +209,11 @@ _Static_assert(sizeof(struct stream_header) == 16, "wire format");
 _Static_assert(sizeof(struct stream_hello) == 104, "wire format");
 _Static_assert(sizeof(struct stream_disk) == 24, "wire format");
 _Static_assert(sizeof(struct stream_file) == 144, "wire format");
-_Static_assert(sizeof(struct vm_config) == 1800, "wire format");
+_Static_assert(sizeof(struct vm_config) == 1800 + 192, "wire format");
 _Static_assert(sizeof(struct cpuid_policy) == 1576, "wire format");
-_Static_assert(sizeof(struct stream_offer) == 1800 + 1576 + 192 + 288 + 8, "wire format");
+_Static_assert(sizeof(struct stream_offer) == 1992 + 1576 + 192 + 32 + 288 + 8, "wire format");
 _Static_assert(sizeof(struct stream_disk_fact) == 16, "wire format");
-_Static_assert(sizeof(struct stream_facts) == 1576 + 16 + 128 + 8, "wire format");
+_Static_assert(sizeof(struct stream_facts) == 1576 + 16 + 128 + 32 + 8, "wire format");
 _Static_assert(sizeof(struct stream_reserved) == 64, "wire format");
 _Static_assert(sizeof(struct stream_run) == 16, "wire format");
 _Static_assert(sizeof(struct stream_round_end) == 16, "wire format");

@@ -97,6 +97,16 @@ static void print_disks(struct console *con, const struct vm *vm)
 	}
 }
 
+static void print_nics(struct console *con, const struct vm_config *c)
+{
+	char mac[18];
+
+	for (uint32_t i = 0; i < c->nic_count && i < VM_MAX_NICS; i++)
+		console_printf(con, "nic       %s on network %s, MAC %s%s\n", c->nics[i].name,
+			       c->nics[i].network, format_mac(mac, c->nics[i].mac),
+			       c->nics[i].unfiltered ? ", unfiltered" : "");
+}
+
 static void print_exits(struct console *con, const struct vm *vm)
 {
 	table_begin(con, "EXIT|>COUNT");
@@ -124,6 +134,7 @@ int commands_run_info(struct console *con, int argc, char **argv)
 		console_printf(con, "reason    %s\n", copy.crash_reason);
 	print_config(con, &copy.cfg);
 	print_disks(con, &copy);
+	print_nics(con, &copy.cfg);
 	if (copy.stats.starts)
 		print_exits(con, &copy);
 	return 0;

@@ -27,6 +27,7 @@ struct vuart;
 struct slat;
 struct aoe_disk;
 struct blkdev;
+struct vnet;
 
 enum vm_state {
 	VM_OFF, /* defined; no memory */
@@ -98,6 +99,9 @@ struct vm {
 
 	uint32_t disk_count;
 	struct vm_disk disks[VM_MAX_DISKS];
+
+	uint32_t nic_count;
+	struct vnet *nics[VM_MAX_NICS];
 
 	/* by the guest, or by its failure; handled outside the exit, by the service task */
 	bool poweroff_requested, reset_requested, crash_requested;

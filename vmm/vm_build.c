@@ -20,6 +20,7 @@
 #include "vmm/guest_map.h"
 #include "vmm/load_elf.h"
 #include "vmm/load_linux.h"
+#include "vmm/vm_nics.h"
 #include "vmm/vcpu.h"
 
 #define VBLK_FIRST_SLOT 2
@@ -167,6 +168,8 @@ int vm_build(struct vm *vm, const struct cpuid_policy *cpuid)
 		err = build_vcpus(vm);
 	if (!err)
 		err = build_disks(vm);
+	if (!err)
+		err = vm_build_nics(vm);
 	if (err)
 		vm_teardown(vm);
 	return err;
@@ -189,6 +192,7 @@ void vm_teardown(struct vm *vm)
 			vcpu_free(vm->vcpus[i]);
 	vm->vcpu_count = 0;
 	memset(vm->vlapics, 0, sizeof(vm->vlapics));
+	vm->nic_count = 0;
 	vm->console = NULL;
 	vm->vpic = NULL;
 	vm->vioapic = NULL;

@@ -4,6 +4,7 @@
  * is vm_config_check.c's; what the values mean is decided where they are used.
  */
 #include "vmm/vm_config.h"
+#include "kernel/lib/crc32c.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
 #include "vmm/vm_config_limits.h"
@@ -226,13 +227,79 @@ static int parse_disk(struct config_parser *p, char *value)
 	return 0;
 }
 
+/* "52:54:00:12:34:56" */
+static int parse_mac(const char *s, uint8_t mac[6])
+{
+	for (unsigned i = 0; i < 6; i++, s += 3) {
+		int high = hex_digit(s[0]), low = high < 0 ? -1 : hex_digit(s[1]);
+
+		if (low < 0 || s[2] != (i < 5 ? ':' : 0))
+			return -E_INVAL;
+		mac[i] = high << 4 | low;
+	}
+	return config_is_mac(mac) ? 0 : -E_INVAL;
+}
+
+static int parse_nic(struct config_parser *p, char *value)
+{
+	char *name = next_word(&value), *network = next_word(&value), *word;
+	struct vm_nic_config *n = &p->cfg->nics[p->cfg->nic_count];
+
+	if (!network)
+		return config_refuse(p, "nic: expected 'nic NAME NETWORK [MAC] [unfiltered]'");
+	if (p->cfg->nic_count == VM_MAX_NICS)
+		return config_refuse(p, "nic: at most %d network cards", VM_MAX_NICS);
+	if (!config_is_name(name, sizeof(n->name)))
+		return config_refuse(
+		    p, "nic: expected a name of up to 7 letters and digits, found '%.40s'", name);
+	if (!config_is_name(network, sizeof(n->network)))
+		return config_refuse(
+		    p,
+		    "nic %s: expected the name of a network of up to 31 letters and digits, "
+		    "found '%.24s'",
+		    name, network);
+	while ((word = next_word(&value))) {
+		if (!strcmp(word, "unfiltered"))
+			n->unfiltered = 1;
+		else if (parse_mac(word, n->mac))
+			return config_refuse(p,
+					     "nic %s: expected a MAC like 52:54:00:12:34:56 "
+					     "(no group) or unfiltered, found '%.24s'",
+					     name, word);
+	}
+	str_copy(n->name, name, sizeof(n->name));
+	str_copy(n->network, network, sizeof(n->network));
+	p->cfg->nic_count++;
+	return 0;
+}
+
+/*
+ * A card without a MAC gets one that stays the same at every boot of every host that
+ * has this vm.conf: a locally administered one, from the VM's UUID and name.
+ */
+static void make_macs(struct vm_config *c)
+{
+	for (unsigned i = 0; i < c->nic_count; i++) {
+		struct vm_nic_config *n = &c->nics[i];
+		uint32_t hash = crc32c(0, c->uuid, sizeof(c->uuid));
+
+		if (config_is_mac(n->mac))
+			continue;
+		hash = crc32c(hash, c->name, sizeof(c->name));
+		hash = crc32c(hash, n->name, sizeof(n->name));
+		n->mac[0] = 0x52;
+		n->mac[1] = 0x50;
+		memcpy(n->mac + 2, &hash, sizeof(hash));
+	}
+}
+
 static const struct key keys[] = {
     {"memory", parse_memory, false},	   {"vcpus", parse_vcpus, false},
     {"kernel", parse_kernel, false},	   {"initrd", parse_initrd, false},
     {"cmdline", parse_cmdline, false},	   {"disk", parse_disk, true},
     {"autostart", parse_autostart, false}, {"uuid", parse_uuid, false},
     {"cpu_hide", parse_cpu_hide, false},   {"weight", parse_weight, false},
-    {"testdev", parse_testdev, false},
+    {"testdev", parse_testdev, false},	   {"nic", parse_nic, true},
 };
 
 /* One line, terminated, without its newline. seen: a bit for each key. */
@@ -258,7 +325,7 @@ static int parse_line(struct config_parser *p, char *line, uint32_t *seen)
 	}
 	return config_refuse(p,
 			     "unknown key '%.20s'; known: memory vcpus kernel initrd cmdline disk "
-			     "autostart uuid cpu_hide weight",
+			     "nic autostart uuid cpu_hide weight",
 			     key);
 }
 
@@ -316,5 +383,6 @@ int vm_config_parse(const char *name, const char *text, size_t len, struct vm_co
 	if (!out->kernel[0])
 		return config_refuse(&p,
 				     "kernel is missing: expected a line like 'kernel vmlinuz'");
+	make_macs(out);
 	return vm_config_check(out, err);
 }

@@ -11,6 +11,7 @@
 #define VM_NAME_LEN    32
 #define VM_MAX_VCPUS   16
 #define VM_MAX_DISKS   8
+#define VM_MAX_NICS    4
 #define VM_CMDLINE_LEN 1024
 #define VM_PATH_LEN    128
 
@@ -23,10 +24,20 @@ struct vm_disk_config {
 	char local[24]; /* name of a local blkdev when not shared */
 };
 
+/* "nic eth0 lan [52:54:00:12:34:56] [unfiltered]" */
+struct vm_nic_config {
+	char name[8];	    /* "eth0" */
+	char network[32];   /* of host.conf's `net` lines */
+	uint8_t mac[6];	    /* never zero: made from the VM's UUID and names when none is given */
+	uint8_t unfiltered; /* the guest may send from other MACs too (it bridges) */
+	uint8_t pad;
+};
+
 /*
  * vm.conf, one "key value" a line, '#' comments:
  *   memory 256M | vcpus 1 | kernel vmlinuz | initrd initrd.img
  *   cmdline console=ttyS0 ... (rest of the line) | disk ... | autostart yes|no
+ *   nic eth0 lan [MAC] [unfiltered]
  *   uuid 8-4-4-4-12 hex | cpu_hide FEATURE ... | weight 100
  * The name is that of the folder vms/NAME.
  */
@@ -37,12 +48,13 @@ struct vm_config {
 	uint32_t vcpus;
 	uint32_t weight;
 	uint32_t disk_count;
-	uint8_t autostart, testdev, pad[2];
+	uint8_t autostart, testdev, nic_count, pad;
 	char kernel[VM_PATH_LEN]; /* file-pool path: "vms/web/vmlinuz" */
 	char initrd[VM_PATH_LEN]; /* empty: none */
 	char cmdline[VM_CMDLINE_LEN];
 	char cpu_hide[128]; /* feature names to hide from the guest, space separated */
 	struct vm_disk_config disks[VM_MAX_DISKS];
+	struct vm_nic_config nics[VM_MAX_NICS];
 };
 
 /* Words for the console: line is 1-based. */

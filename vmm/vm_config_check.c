@@ -92,6 +92,34 @@ static int check_disk(struct config_parser *p, const struct vm_config *cfg, unsi
 	return 0;
 }
 
+bool config_is_mac(const uint8_t mac[6])
+{
+	static const uint8_t none[6];
+
+	return !(mac[0] & 1) && memcmp(mac, none, sizeof(none));
+}
+
+static int check_nic(struct config_parser *p, const struct vm_config *cfg, unsigned i)
+{
+	const struct vm_nic_config *n = &cfg->nics[i];
+
+	if (!config_is_name(n->name, sizeof(n->name)))
+		return config_refuse(p, "nic %u: its name is not one", i);
+	if (!config_is_name(n->network, sizeof(n->network)))
+		return config_refuse(p, "nic %s: its network's name is not one", n->name);
+	if (!config_is_mac(n->mac) || n->unfiltered > 1)
+		return config_refuse(p, "nic %s: its MAC is zero or a group's", n->name);
+	for (unsigned k = 0; k < i; k++) {
+		const struct vm_nic_config *other = &cfg->nics[k];
+
+		if (!strcmp(other->name, n->name))
+			return config_refuse(p, "nic %s: this name was given before", n->name);
+		if (!memcmp(other->mac, n->mac, sizeof(n->mac)))
+			return config_refuse(p, "nic %s: has the MAC of %s", n->name, other->name);
+	}
+	return 0;
+}
+
 int vm_config_check(const struct vm_config *cfg, struct config_error *err)
 {
 	struct config_parser p = {.err = err};
@@ -122,6 +150,15 @@ int vm_config_check(const struct vm_config *cfg, struct config_error *err)
 				     VM_MAX_DISKS);
 	for (unsigned i = 0; i < cfg->disk_count; i++) {
 		int bad = check_disk(&p, cfg, i);
+
+		if (bad)
+			return bad;
+	}
+	if (cfg->nic_count > VM_MAX_NICS)
+		return config_refuse(&p, "nic_count is %u, at most %d", cfg->nic_count,
+				     VM_MAX_NICS);
+	for (unsigned i = 0; i < cfg->nic_count; i++) {
+		int bad = check_nic(&p, cfg, i);
 
 		if (bad)
 			return bad;

@@ -24,6 +24,8 @@ int config_refuse(struct config_parser *p, const char *fmt, ...) printf_like(2, 
 bool config_is_name(const char *s, size_t size);
 /* Names joined by single slashes: a file-pool path. */
 bool config_is_path(const char *s, size_t size);
+/* A station's own address: neither a group nor all zero (IEEE 802, 8.2.2). */
+bool config_is_mac(const uint8_t mac[6]);
 /* Printable text that ends inside its field. */
 bool config_is_text(const char *s, size_t size);
 

@@ -8,6 +8,7 @@
 #include "kernel/files.h"
 #include "kernel/lib/crc32c.h"
 #include "tests/unit/fake_pair.h"
+#include "vmm/vm_nics.h"
 #include "vmm/vm_build.h"
 
 struct fake_faults fake_faults;
@@ -626,6 +627,7 @@ int vm_create_incoming(const struct vm_config *cfg, const struct cpuid_policy *c
 	x->dev.state = &x->state;
 	list_append(&vm->devices, &x->dev.node);
 	vm->vcpu_count = cfg->vcpus;
+	vm->nic_count = cfg->nic_count;
 	for (unsigned i = 0; i < vm->vcpu_count; i++) {
 		x->vcpus[i].id = i;
 		x->vcpus[i].vm = vm;
@@ -692,6 +694,54 @@ int vm_resume(struct vm *vm)
 	vm->state = VM_RUNNING;
 	task_yield();
 	return 0;
+}
+
+/* ---- frames for the guest ---- */
+
+struct fake_nic fake_nics[HOSTS];
+
+unsigned vm_nic_mtu(const struct vm *vm, unsigned nic)
+{
+	return 1500;
+}
+
+unsigned vm_nic_look(const struct vm_nic_config *cfg, bool *mac_taken)
+{
+	*mac_taken = false;
+	return strcmp(cfg->network, "lan") ? 0 : 1500;
+}
+
+struct netbuf *vm_take_frame(struct vm *vm, unsigned *nic)
+{
+	struct fake_nic *n = &fake_nics[fake_host];
+	struct netbuf *nb;
+
+	assert_int_not_equal(vm->state, VM_RUNNING);
+	if (!n->waiting)
+		return NULL;
+	n->waiting--;
+	*nic = 0;
+	nb = calloc(1, sizeof(*nb) + 100);
+	nb->data = (uint8_t *)(nb + 1);
+	nb->len = 60 + n->waiting;
+	memset(nb->data, 0x40 + n->waiting, nb->len);
+	return nb;
+}
+
+void netbuf_put(struct netbuf *nb)
+{
+	free(nb);
+}
+
+void vm_give_frame(struct vm *vm, unsigned nic, const void *frame, size_t len)
+{
+	struct fake_nic *n = &fake_nics[fake_host];
+
+	assert_int_equal(vm->state, VM_RUNNING);
+	assert_int_equal(nic, 0);
+	n->given++;
+	n->bytes += len;
+	n->last = *(const uint8_t *)frame;
 }
 
 void vm_service_wake(void)
@@ -804,6 +854,8 @@ void fake_pair_reset(void)
 	memset(fake_states, 0, sizeof(fake_states));
 	memset(fake_stream_bytes, 0, sizeof(fake_stream_bytes));
 	memset(fake_announced, 0, sizeof(fake_announced));
+	memset(fake_nics, 0, sizeof(fake_nics));
+	fake_pair_nic = false;
 	fake_faults = (struct fake_faults){.cut_at = UINT64_MAX,
 					   .cut_back_at = UINT64_MAX,
 					   .flip_at = UINT64_MAX,
@@ -844,6 +896,7 @@ static void fill(struct vm *vm)
 }
 
 static struct vm *made;
+bool fake_pair_nic;
 static bool make_shared;
 static uint64_t make_memory;
 
@@ -863,6 +916,12 @@ static void make_task(void *arg)
 		strcpy(cfg.disks[0].name, "vda");
 		cfg.disks[0].used = cfg.disks[0].shared = 1;
 		cfg.disks[0].shelf = 1;
+	}
+	if (fake_pair_nic) {
+		cfg.nic_count = 1;
+		strcpy(cfg.nics[0].name, "eth0");
+		strcpy(cfg.nics[0].network, "lan");
+		cfg.nics[0].mac[5] = 9;
 	}
 	cpuid_policy_host(&policy);
 	assert_int_equal(vm_create_incoming(&cfg, &policy, &made), 0);

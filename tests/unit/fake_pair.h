@@ -51,6 +51,14 @@ extern uint64_t fake_record_ends[4096];
 extern unsigned fake_record_count;
 extern uint64_t fake_boot_ids[HOSTS];
 
+/* Frames that wait for the guest at a host, and those that it got. */
+struct fake_nic {
+	unsigned waiting, given, bytes;
+	uint8_t last;
+};
+extern struct fake_nic fake_nics[HOSTS];
+extern bool fake_pair_nic; /* the next VM has a card; after fake_pair_reset */
+
 void fake_pair_reset(void);
 /* A running VM on alpha: some pages filled, shared: with a disk on the fake storage. */
 struct vm *fake_pair_vm(uint64_t memory, bool shared);

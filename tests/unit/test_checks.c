@@ -37,6 +37,10 @@ static void good(void)
 	offer.cfg.memory = 256 * MiB;
 	offer.cfg.vcpus = 2;
 	offer.cfg.disk_count = 1;
+	offer.cfg.nic_count = 1;
+	strcpy(offer.cfg.nics[0].name, "eth0");
+	strcpy(offer.cfg.nics[0].network, "lan");
+	offer.nics[0].mtu = facts.nics[0].mtu = 1500;
 	strcpy(offer.disks[0].name, "vda");
 	offer.disks[0].shared = offer.disks[0].deciding = 1;
 	offer.disks[0].sectors = 1000;
@@ -96,8 +100,8 @@ static void test_all_pass(void **state)
 static void test_each_fails_alone(void **state)
 {
 	good();
-	target.version = 2;
-	fails("stream version", "1", "2");
+	target.version = STREAM_VERSION - 1;
+	fails("stream version", "2", "1");
 	strcpy(target.pool, "other");
 	fails("pool", "lab", "other");
 	facts.flags = 0;
@@ -124,6 +128,12 @@ static void test_each_fails_alone(void **state)
 	fails("disk vda is the same", "reserved by us", "does not see our reservation");
 	facts.disks[0].config_foreign = 1;
 	fails("disk vda config string", "free for us", "in use by others");
+	facts.nics[0].mtu = 0;
+	fails("nic eth0 network", "lan", "no network of that name");
+	facts.nics[0].mtu = 1496;
+	fails("nic eth0 MTU", "1500", "1496");
+	facts.nics[0].mac_taken = 1;
+	fails("nic eth0 MAC free", "ours", "another VM has it");
 }
 
 static void test_tsc(void **state)
@@ -157,6 +167,7 @@ static void test_hostile_disk_count(void **state)
 {
 	good();
 	offer.cfg.disk_count = 0xffffffff;
+	offer.cfg.nic_count = 0xff;
 	run();
 	assert_true(list.count < CHECKS_MAX);
 }

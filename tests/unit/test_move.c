@@ -107,6 +107,52 @@ static void test_moves(void **state)
 	finish();
 }
 
+/* Frames that come to the old host meanwhile reach the guest, in their order; then the link closes.
+ */
+static void test_frames_follow(void **state)
+{
+	char text[512];
+
+	fake_pair_reset();
+	fake_pair_nic = true;
+	vm = fake_pair_vm(MEMORY, true);
+	before = NULL;
+	keep_memory();
+	start((struct migrate_options){0});
+	while (!runs(1)) {
+		fake_nics[0].waiting = runs(0) ? 0 : 3;
+		fake_fibers_run(time_ns() + NS_PER_MS);
+	}
+	fake_fibers_run(time_ns() + NS_PER_S / 2);
+	assert_int_equal(fake_nics[1].given, 3);
+	assert_int_equal(fake_nics[1].bytes, 60 + 61 + 62);
+	assert_int_equal(fake_nics[1].last, 0x40);
+	assert_non_null(fake_pair_find(0, "web")); /* the network may not have learned yet */
+	fake_nics[0].waiting = 2;
+	fake_fibers_run(time_ns() + 30 * NS_PER_S);
+	assert_int_equal(fake_nics[1].given, 5);
+	assert_moved();
+	assert_int_equal(progress()->frames, 5);
+	move_summary_text(progress(), text, sizeof(text));
+	assert_non_null(strstr(text, "5 frames sent on to the guest"));
+	assert_int_equal(fake_fibers_alive(), 0);
+	finish();
+}
+
+static void test_no_such_network_there(void **state)
+{
+	fake_pair_reset();
+	fake_pair_nic = true;
+	vm = fake_pair_vm(MEMORY, true);
+	before = NULL;
+	strcpy(vm->cfg.nics[0].network, "dmz");
+	start((struct migrate_options){0});
+	fake_fibers_run(30 * NS_PER_S);
+	assert_unmoved();
+	assert_non_null(strstr(progress()->reason, "nic eth0 network"));
+	finish();
+}
+
 static void test_verify_finds_a_difference(void **state)
 {
 	begin(true);
@@ -674,6 +720,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_moves),
+	    cmocka_unit_test(test_frames_follow),
+	    cmocka_unit_test(test_no_such_network_there),
 	    cmocka_unit_test(test_verify_finds_a_difference),
 	    cmocka_unit_test(test_wire_bytes),
 	    cmocka_unit_test(test_moves_while_the_guest_writes),

@@ -36,6 +36,12 @@ struct state_table {
 		    sizeof(((type *)0)->member) / sizeof(((type *)0)->member[0])                   \
 	}
 
+/* A member of bytes, whatever they mean: an address, an array of addresses. */
+#define STATE_BYTES(type, member)                                                                  \
+	{                                                                                          \
+#member, offsetof(type, member), 1, sizeof(((type *)0)->member)                    \
+	}
+
 /* Bytes that the state takes in a stream. */
 size_t state_wire_size(const struct state_table *t);
 /* Write obj to buf. Returns bytes written, or -E_NOSPC. */

@@ -184,8 +184,13 @@ int virtq_pop(struct virtq *q, struct virtq_chain *out)
 	return 1;
 }
 
-/* Does the driver want to hear of the entry that used_idx now points behind? 2.6.7, 2.6.8. */
-static int wants_interrupt(struct virtq *q)
+void virtq_unpop(struct virtq *q, uint16_t count)
+{
+	q->s->avail_idx -= count;
+}
+
+/* Does the driver want to hear of the count entries before used_idx? 2.6.7, 2.6.8. */
+static int wants_interrupt(struct virtq *q, uint16_t count)
 {
 	uint16_t value;
 
@@ -196,22 +201,32 @@ static int wants_interrupt(struct virtq *q)
 	if (err)
 		return err;
 	if (q->event_idx)
-		return value == (uint16_t)(q->s->used_idx - 1);
+		return (uint16_t)(q->s->used_idx - 1 - value) < count;
 	return !(value & AVAIL_NO_INTERRUPT);
 }
 
-int virtq_push(struct virtq *q, uint16_t head, uint32_t len)
+int virtq_fill(struct virtq *q, uint16_t ahead, uint16_t head, uint32_t len)
 {
 	struct {
 		uint32_t id, len;
 	} entry = {head, len};
-	gpa_t at = q->s->device + RING_ENTRIES +
-		   USED_ENTRY * (uint64_t)(q->s->used_idx & (q->s->size - 1));
+	uint16_t i = (uint16_t)(q->s->used_idx + ahead) & (q->s->size - 1);
+	gpa_t at = q->s->device + RING_ENTRIES + USED_ENTRY * (uint64_t)i;
 
-	if (guest_mem_write(q->vm, at, &entry, sizeof(entry)))
-		return -E_PROTO;
-	q->s->used_idx++;
+	return guest_mem_write(q->vm, at, &entry, sizeof(entry)) ? -E_PROTO : 0;
+}
+
+int virtq_publish(struct virtq *q, uint16_t count)
+{
+	q->s->used_idx += count;
 	int err = store_u16(q, q->s->device + RING_IDX, q->s->used_idx);
 
-	return err ? err : wants_interrupt(q);
+	return err ? err : wants_interrupt(q, count);
+}
+
+int virtq_push(struct virtq *q, uint16_t head, uint32_t len)
+{
+	int err = virtq_fill(q, 0, head, len);
+
+	return err ? err : virtq_publish(q, 1);
 }

@@ -55,10 +55,18 @@ bool virtq_state_valid(const struct virtq_state *s);
 int must_check virtq_pop(struct virtq *q, struct virtq_chain *out);
 /* Read the chain at a head that was taken before. 0 or -E_PROTO. */
 int must_check virtq_read_chain(struct virtq *q, uint16_t head, struct virtq_chain *out);
+/* Put back the last count chains that were popped: as if they had not been. */
+void virtq_unpop(struct virtq *q, uint16_t count);
 /*
  * Return a chain of which len bytes were written. 1 when the guest wants an
  * interrupt, 0 when not, -E_PROTO.
  */
 int must_check virtq_push(struct virtq *q, uint16_t head, uint32_t len);
+/*
+ * The same for several that must appear together: fill the entry ahead of the
+ * next one for each, then publish all. virtq_fill: 0, -E_PROTO. virtq_publish: as virtq_push.
+ */
+int must_check virtq_fill(struct virtq *q, uint16_t ahead, uint16_t head, uint32_t len);
+int must_check virtq_publish(struct virtq *q, uint16_t count);
 
 #endif

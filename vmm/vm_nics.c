@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A VM's network cards as a whole; what one does is vmm/dev/vnet.c's. */
+#include "vmm/vm_nics.h"
+#include "kernel/lib/string.h"
+#include "kernel/log.h"
+#include "vmm/dev/vnet.h"
+
+#define VNET_FIRST_SLOT 16
+
+int vm_build_nics(struct vm *vm)
+{
+	int err;
+
+	for (uint32_t i = 0; i < vm->cfg.nic_count; i++) {
+		const struct vm_nic_config *c = &vm->cfg.nics[i];
+
+		err = vnet_create(vm, VNET_FIRST_SLOT + i, c, &vm->nics[i]);
+		if (err == -E_NOENT)
+			log_error("vm %s: nic %s: this host has no network '%s'; see 'net'",
+				  vm->cfg.name, c->name, c->network);
+		if (err)
+			return err;
+		vm->nic_count = i + 1;
+	}
+	return 0;
+}
+
+unsigned vm_nic_mtu(const struct vm *vm, unsigned nic)
+{
+	return vm->nics[nic]->s.mtu;
+}
+
+unsigned vm_nic_look(const struct vm_nic_config *cfg, bool *mac_taken)
+{
+	const struct network *net = network_find(cfg->network);
+	const struct guest_port *p;
+
+	*mac_taken = false;
+	if (!net)
+		return 0;
+	for (unsigned i = 0; (p = network_port_at(net, i)); i++)
+		*mac_taken |= !memcmp(p->mac, cfg->mac, ETH_ALEN);
+	return network_mtu(net);
+}
+
+void vm_announce(struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->nic_count; i++)
+		vnet_announce(vm->nics[i]);
+}
+
+struct netbuf *vm_take_frame(struct vm *vm, unsigned *nic)
+{
+	for (uint32_t i = 0; i < vm->nic_count; i++) {
+		struct netbuf *nb = vnet_take_frame(vm->nics[i]);
+
+		*nic = i;
+		if (nb)
+			return nb;
+	}
+	return NULL;
+}
+
+void vm_give_frame(struct vm *vm, unsigned nic, const void *frame, size_t len)
+{
+	struct netbuf *nb;
+
+	if (nic >= vm->nic_count || len < ETH_HLEN || len > netbuf_frame_max())
+		return;
+	nb = netbuf_alloc();
+	if (!nb)
+		return; /* lost, as on any wire */
+	memcpy(nb->data, frame, len);
+	nb->len = len;
+	vnet_give_frame(vm->nics[nic], nb);
+}

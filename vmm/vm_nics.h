@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A VM's network cards as a whole: making them, and what a move does with them. */
+#ifndef VMM_VM_NICS_H
+#define VMM_VM_NICS_H
+
+#include "kernel/net/netbuf.h"
+#include "vmm/vm.h"
+
+/* As the configuration says. 0, or the first card's error, after a line in the log. */
+int must_check vm_build_nics(struct vm *vm);
+
+/* What the guest was told that its card carries, bytes of IP packet. */
+unsigned vm_nic_mtu(const struct vm *vm, unsigned nic);
+/* On this host: MTU of the network that cfg names, 0 for none; has somebody cfg's MAC there? */
+unsigned vm_nic_look(const struct vm_nic_config *cfg, bool *mac_taken);
+
+/* The VM goes on here after a move: tell each network. */
+void vm_announce(struct vm *vm);
+/* A frame that waits for the paused guest, and for which card; NULL: none. Gives the reference. */
+struct netbuf *vm_take_frame(struct vm *vm, unsigned *nic);
+/* A frame for the guest from elsewhere. Harmless for any number and length. */
+void vm_give_frame(struct vm *vm, unsigned nic, const void *frame, size_t len);
+
+#endif
