@@ -14,7 +14,7 @@ G := $(B)/guest
 .PHONY: guests
 guests: $(G)/initrd.img $(G)/initrd-shell.img $(G)/ticker.elf
 
-$(G)/init: $(addprefix tests/guests/,init.c worker.c vector.c vector.S sys.h work.h)
+$(G)/init: $(addprefix tests/guests/,init.c worker.c net.c vector.c vector.S sys.h work.h)
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS) $(GUEST_LDFLAGS) -o $@ $(filter %.c %.S,$^)
 

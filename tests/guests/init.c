@@ -5,6 +5,7 @@
  * asks and prints one "work: tick" line a second for the harness to follow:
  *   pagurus.work=MIB       memory, registers    pagurus.rate=PAGES    a second
  *   pagurus.disk=DEVICE    disk worker          pagurus.blocks=N  pagurus.diskrate=N
+ *   pagurus.net=A.B.C.D    address of eth0, stream on port 8000   pagurus.netrate=N  blocks/s
  *   pagurus.shell          a shell on the console (needs busybox in the image)
  *   pagurus.poweroff=SEC   power off after that many ticks
  */
@@ -242,6 +243,16 @@ static void guest_watch(struct work *w, bool ticking, uint64_t poweroff_after)
 	}
 }
 
+/* "10.7.0.2"; what is not a number counts as 0. */
+static void address_parse(const char *s, uint8_t ip[4])
+{
+	for (unsigned i = 0; i < 4; i++) {
+		for (; *s >= '0' && *s <= '9'; s++)
+			ip[i] = (uint8_t)(ip[i] * 10 + (*s - '0'));
+		s += *s == '.';
+	}
+}
+
 static char disk_path[64] = "/dev/";
 
 static void disk_path_set(const char *name)
@@ -268,6 +279,7 @@ __attribute__((used)) void init_main(void)
 	w->mem_rate = option_number("pagurus.rate", 100);
 	w->disk_blocks = option_number("pagurus.blocks", 64);
 	w->disk_rate = option_number("pagurus.diskrate", 10);
+	w->net_rate = option_number("pagurus.netrate", 25);
 	say("guest: ready\n");
 	if (w->mem_pages && SYS0(NR_fork) == 0)
 		work_memory(w);
@@ -277,6 +289,12 @@ __attribute__((used)) void init_main(void)
 	if (option_find("pagurus.disk") && SYS0(NR_fork) == 0) {
 		disk_path_set(option_find("pagurus.disk"));
 		work_disk(w, disk_path);
+	}
+	if (option_find("pagurus.net") && SYS0(NR_fork) == 0) {
+		uint8_t ip[4] = {0};
+
+		address_parse(option_find("pagurus.net"), ip);
+		work_net(w, ip);
 	}
 	if (option_find("pagurus.shell"))
 		shell_start();

@@ -17,14 +17,16 @@ struct work {
 	/* from the kernel's command line */
 	uint64_t mem_pages, mem_rate; /* pages; pages rewritten a second */
 	uint64_t disk_blocks, disk_rate;
+	uint64_t net_rate; /* blocks of WORK_PAGE bytes a second */
 	/* progress, written by the workers, printed by init */
-	volatile uint64_t mem_ok, disk_ok, disk_syncs;
+	volatile uint64_t mem_ok, disk_ok, disk_syncs, net_ok;
 	volatile uint64_t corrupt; /* number of mismatches seen by anybody */
 };
 
 /* Fill and check forever; they do not return. */
 void work_memory(struct work *w);
 void work_disk(struct work *w, const char *path);
+void work_net(struct work *w, const uint8_t ip[4]);
 void work_vector(struct work *w, uint64_t number);
 
 /* Word i of item n in generation gen: no two are equal by accident. */

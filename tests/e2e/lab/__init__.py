@@ -9,6 +9,7 @@
 
 Everything that was started is ended by its pid when the block is left.
 """
+from .client import Ping, Stream
 from .host import CommandFailed, Host
 from .lab import Lab
 from .machine import pick
@@ -16,5 +17,5 @@ from .namespace import enter_namespace
 from .serial import HostDied, SerialTimeout
 from . import guests
 
-__all__ = ["CommandFailed", "Host", "HostDied", "Lab", "SerialTimeout", "enter_namespace",
+__all__ = ["CommandFailed", "Host", "HostDied", "Lab", "Ping", "SerialTimeout", "Stream", "enter_namespace",
            "guests", "pick"]

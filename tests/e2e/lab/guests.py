@@ -9,14 +9,16 @@ LINUX_MEMORY = 96
 
 
 class Guest:
-    def __init__(self, name, memory, files, cmdline, disks=(), vcpus=1, extra=()):
+    def __init__(self, name, memory, files, cmdline, disks=(), nics=(), vcpus=1, extra=()):
         self.name, self.memory, self.files = name, memory, files
-        self.cmdline, self.disks, self.vcpus, self.extra = cmdline, list(disks), vcpus, extra
+        self.cmdline, self.disks, self.nics = cmdline, list(disks), list(nics)
+        self.vcpus, self.extra = vcpus, extra
 
     def conf(self):
         lines = [f"memory {self.memory}M", f"vcpus {self.vcpus}"]
         lines += [f"{key} {pathlib.Path(path).name}" for key, path in self.files.items()]
         lines += [f"disk vd{chr(97 + i)} {disk}" for i, disk in enumerate(self.disks)]
+        lines += [f"nic eth{i} {network}" for i, network in enumerate(self.nics)]
         lines += [f"cmdline {self.cmdline}", *self.extra]
         return "\n".join(lines) + "\n"
 
@@ -32,16 +34,22 @@ class Guest:
 
 
 def linux(name, disks=(), memory=LINUX_MEMORY, work=4, rate=100, shell=False, options="",
-          build="build", extra=()):
-    """Debian's cloud kernel; work MiB checked all the time, rate pages/s rewritten."""
+          build="build", extra=(), address=None):
+    """Debian's cloud kernel; work MiB checked all the time, rate pages/s rewritten.
+
+    address: of its network card on network lan, where client.py finds its stream.
+    """
     cmdline = f"{LINUX_QUIET} pagurus.work={work} pagurus.rate={rate} pagurus.tick"
     if disks:
         cmdline += " pagurus.disk=vda"
+    if address:
+        cmdline += f" pagurus.net={address}"
     if shell:
         cmdline += " pagurus.shell"
     files = {"kernel": f"{build}/guest/vmlinuz",
              "initrd": f"{build}/guest/initrd{'-shell' if shell else ''}.img"}
-    return Guest(name, memory, files, f"{cmdline} {options}".strip(), disks, extra=extra)
+    return Guest(name, memory, files, f"{cmdline} {options}".strip(), disks,
+                 ["lan"] if address else [], extra=extra)
 
 
 def ticker(name, memory=8, pages=256, rate=100, options="", disks=(), build="build", extra=()):

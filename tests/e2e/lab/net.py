@@ -84,6 +84,14 @@ class Net:
         ip("link", "set", disk.port + "s", "up")
         return disk.start()
 
+    def station(self, address):
+        """An interface of our own on the bridge: 10.7.0.1/24. What is outside of all hosts."""
+        ip("link", "add", "sta0", "type", "veth", "peer", "name", "sta0s")
+        self.links.append("sta0")
+        ip("link", "set", "sta0", "master", "br0", "up")
+        ip("addr", "add", address, "dev", "sta0s")
+        ip("link", "set", "sta0s", "up")
+
     # ---- faults ----------------------------------------------------------------
     # A tap that is taken down makes the emulator's write fail; leaving the bridge
     # is what pulling the cable looks like from inside.
