@@ -8,7 +8,7 @@
 # Sources are compiled once for all targets, so objects are shared.
 
 FUZZ_TARGETS := host_config vuart vpic vpit vrtc vpm vapic receive \
-                peers link aoe vm_config console boot_elf guest_image mmio guest_walk virtqueue vblk \
+                peers link network aoe vm_config console boot_elf guest_image mmio guest_walk virtqueue vblk \
                 stream checks
 FUZZ_host_config := kernel/host_config.c kernel/host_config_net.c kernel/lib/format.c kernel/lib/strutil.c
 FUZZ_DEVICE = tests/fuzz/device.c $(FAKE_VM)
@@ -20,6 +20,7 @@ FUZZ_vpm     = $(UNIT_vpm) tests/fuzz/device.c
 FUZZ_vapic   = $(UNIT_vlapic) vmm/dev/vioapic.c tests/fuzz/device.c
 FUZZ_peers   = $(UNIT_peers)
 FUZZ_link    = $(UNIT_LINK)
+FUZZ_network = $(UNIT_announce)
 FUZZ_aoe     = $(UNIT_aoe)
 FUZZ_vm_config = $(UNIT_vm_config)
 FUZZ_console = $(UNIT_console) migrate/move_options.c

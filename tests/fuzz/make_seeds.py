@@ -48,6 +48,32 @@ def guest_walk():
          b"\0\0" + b"\x80\0\0" + struct.pack("<Q", 0xffffeffc) + b"\2" + entries + struct.pack("<H", 6))
 
 
+def network():
+    def guest(i, how):
+        return bytes([i << 3, how])
+
+    def wire(how, dst, src, rest=b""):
+        return bytes([1, how, dst, src]) + rest
+
+    def send(i, how, dst, src, rest=b""):
+        return bytes([i << 3 | 5, how, dst, src]) + rest
+
+    tick = b"\3\1"
+    lan = guest(0, 1) + guest(1, 2) + guest(2, 0x43)  # the third without filter
+    dmz = guest(3, 0x14) + guest(4, 0x55)
+    seed("network", "lan", lan + send(0, 0, 2, 1) + send(1, 0x81, 0x80, 2, b"\0\1" + b"\1" * 44) + tick +
+         wire(0, 1, 9) + wire(0, 0x80, 9) + tick)
+    seed("network", "vlan", dmz + send(3, 0x80, 9, 4) + send(3, 0, 9, 4) + send(4, 0, 7, 7) + tick +
+         wire(0x30, 4, 9) + wire(0x30, 7, 9) + wire(0x20, 4, 9) + tick)
+    seed("network", "host-frames", lan + dmz + b"".join(
+        send(i, how, dst, i + 1) for i in range(5) for how in (4, 5, 6, 7) for dst in (0x80, 0xf)) + tick)
+    seed("network", "learning", lan + b"".join(send(2, 0, 2, m) + tick for m in range(16)) +
+         b"".join(wire(0, 1, m) for m in range(16)) + guest(2, 0) + tick)
+    seed("network", "flood", lan + send(0, 0, 2, 1) * 80 + send(1, 0, 9, 2) * 40 + tick)
+    seed("network", "announce", lan + send(0, 0x81, 0x80, 1, bytes.fromhex(
+        "0001080006040001 020000000001 0a000001 000000000000 0a0000fe") + bytes(18)) + b"\4" + tick)
+
+
 def vblk():
     start, kick = b"\x09\x18", b"\x09\x01"
 
@@ -86,8 +112,8 @@ def images():
 
 
 def texts():
-    seed("host_config", "good", b"name alpha\npool lab # us\nnic 00:03.0\nmtu 9000\n"
-         b"console com2 9600\nloglevel debug\nescape ^A\n")
+    seed("host_config", "good", b"name alpha\npool lab # us\nnic 00:03.0\nmtu 9000\nnet lan nic0\n"
+         b"net dmz nic0 vlan 20\nnet in none\nconsole com2 9600\nloglevel debug\nescape ^A\n")
     seed("vm_config", "good", b"\1memory 64M\nvcpus 2\nkernel vms/web/linux\ninitrd vms/web/rd\n"
          b"cmdline console=ttyS0 quiet\ndisk vda aoe 7.3\ndisk vdb local ata0 readonly\n"
          b"autostart yes\nuuid 00112233-4455-6677-8899-aabbccddeeff\nweight 200\n"
@@ -124,6 +150,7 @@ if __name__ == "__main__":
     images()
     texts()
     mmio()
+    network()
     vblk()
     guest_walk()
     receive()
