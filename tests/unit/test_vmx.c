@@ -53,6 +53,11 @@ void guest_regs_disown(struct hw_vcpu *h)
 {
 }
 
+void guest_dr6_add(struct hw_vcpu *h, uint64_t causes)
+{
+	h->dr6 = (h->dr6 & ~15ull) | causes;
+}
+
 void hw_vcpu_use(struct hw_vcpu *h)
 {
 }
@@ -278,9 +283,94 @@ static void test_injection_gates(void **state)
 	hw_vcpu_inject_exception(&cpu, 13, true, 0); /* real mode pushes no error code */
 	assert_int_equal(vmread(VMCS_ENTRY_INTR_INFO), VALID | INTR_TYPE_EXCEPTION | 13);
 	cr_load(&cpu, CR0_PE, 0, 0);
+	vmwrite(VMCS_ENTRY_INTR_INFO, 0);
 	hw_vcpu_inject_exception(&cpu, 13, true, 0);
 	assert_int_equal(vmread(VMCS_ENTRY_INTR_INFO),
 			 VALID | INTR_TYPE_EXCEPTION | INTR_INFO_ERROR | 13);
+}
+
+static struct vcpu_exit exception(uint32_t type, uint8_t vector, uint64_t qualification)
+{
+	vmwrite(VMCS_ENTRY_INTR_INFO, 0); /* each exit clears it */
+	vmwrite(VMCS_EXIT_INTR_INFO,
+		VALID | type | vector | (vector == VECTOR_ALIGNMENT ? INTR_INFO_ERROR : 0));
+	return decode(EXIT_REASON_EXCEPTION_NMI, qualification);
+}
+
+/* #AC and #DB come to us and go on to the guest as the processor would have delivered them. */
+static void test_reflected_exceptions(void **state)
+{
+	cr_load(&cpu, CR0_PE, 0, 0);
+	vmwrite(VMCS_EXIT_INTR_ERROR, 0);
+	assert_int_equal(exception(INTR_TYPE_EXCEPTION, 17, 0).kind, VCPU_EXIT_RESOLVED);
+	assert_int_equal(vmread(VMCS_ENTRY_INTR_INFO),
+			 VALID | INTR_TYPE_EXCEPTION | INTR_INFO_ERROR | 17);
+	/* a step: BS is added to what stands there, B0 to B3 are of this exception alone */
+	cpu.dr6 = 0xffff2ff3;
+	vmwrite(VMCS_GUEST_DR7, 0x2400);
+	vmwrite(VMCS_GUEST_INTR_STATE, INTR_STATE_STI | INTR_STATE_NMI);
+	assert_int_equal(exception(INTR_TYPE_EXCEPTION, 1, 0x4000).kind, VCPU_EXIT_RESOLVED);
+	assert_int_equal(cpu.dr6, 0xffff6ff0);
+	assert_int_equal(vmread(VMCS_GUEST_DR7), 0x400);
+	assert_int_equal(vmread(VMCS_ENTRY_INTR_INFO), VALID | INTR_TYPE_EXCEPTION | 1);
+	assert_int_equal(vmread(VMCS_GUEST_INTR_STATE), INTR_STATE_NMI);
+	/* INT1 keeps its type and length */
+	vmwrite(VMCS_EXIT_INSN_LEN, 1);
+	exception(INTR_TYPE_PRIV_SOFT, 1, 0);
+	assert_int_equal(vmread(VMCS_ENTRY_INTR_INFO), VALID | INTR_TYPE_PRIV_SOFT | 1);
+	assert_int_equal(vmread(VMCS_ENTRY_INSN_LEN), 1);
+	assert_int_equal(exception(INTR_TYPE_EXCEPTION, 6, 0).kind, VCPU_EXIT_FAILED);
+}
+
+/* Faults that raise themselves end: double fault, then shutdown. */
+static void test_endless_exceptions(void **state)
+{
+	static const uint8_t vectors[] = {1, 17};
+
+	cr_load(&cpu, CR0_PE, 0, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(vectors); i++) {
+		uint8_t v = vectors[i];
+
+		vmwrite(VMCS_IDT_VECTORING_INFO, VALID | INTR_TYPE_EXCEPTION | v);
+		assert_int_equal(exception(INTR_TYPE_EXCEPTION, v, 0).kind, VCPU_EXIT_RESOLVED);
+		assert_int_equal(vmread(VMCS_ENTRY_INTR_INFO),
+				 VALID | INTR_TYPE_EXCEPTION | INTR_INFO_ERROR | 8);
+		assert_int_equal(vmread(VMCS_ENTRY_ERROR_CODE), 0);
+		vmwrite(VMCS_IDT_VECTORING_INFO, VALID | INTR_TYPE_EXCEPTION | INTR_INFO_ERROR | 8);
+		assert_int_equal(exception(INTR_TYPE_EXCEPTION, v, 0).kind, VCPU_EXIT_TRIPLE_FAULT);
+		cpu.shutdown = false;
+		/* in an interrupt's delivery it takes the interrupt's place */
+		vmwrite(VMCS_IDT_VECTORING_INFO, VALID | INTR_TYPE_EXTERNAL | 0x30);
+		assert_int_equal(exception(INTR_TYPE_EXCEPTION, v, 0).kind, VCPU_EXIT_RESOLVED);
+		assert_int_equal(vmread(VMCS_ENTRY_INTR_INFO) & 0xff, v);
+	}
+}
+
+/* SDM vol. 3, "Conditions for Generating a Double Fault". */
+static void test_double_fault(void **state)
+{
+	static const struct {
+		uint8_t first, second, then; /* 0: shutdown */
+	} cases[] = {{13, 13, 8}, {13, 14, 14}, {14, 14, 8}, {14, 11, 8}, {14, 6, 6},
+		     {6, 13, 13}, {8, 13, 0},	{10, 12, 8}, {13, 17, 17}};
+
+	cr_load(&cpu, CR0_PE, 0, 0);
+	exits[0].reason = EXIT_REASON_HLT;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		volatile bool in_guest = true;
+
+		vmwrite(VMCS_IDT_VECTORING_INFO, VALID | INTR_TYPE_EXCEPTION | cases[i].first);
+		decode(EXIT_REASON_TASK_SWITCH, 0);
+		hw_vcpu_inject_exception(&cpu, cases[i].second, false, 0);
+		assert_int_equal(vmread(VMCS_ENTRY_INTR_INFO) & 0xff, cases[i].then);
+		assert_int_equal(cpu.shutdown, !cases[i].then);
+		if (cases[i].then)
+			continue;
+		hw_vcpu_enter(&cpu, 0, &in_guest); /* it does not enter: it says so */
+		assert_false(in_guest);
+		assert_int_equal(exit_at, 0);
+		assert_int_equal(decode(cpu.exit_reason, 0).kind, VCPU_EXIT_TRIPLE_FAULT);
+	}
 }
 
 static void test_skip(void **state)
@@ -604,6 +694,9 @@ int main(void)
 	    TEST(test_iret_unblocking),
 	    TEST(test_requeue),
 	    TEST(test_injection_gates),
+	    TEST(test_reflected_exceptions),
+	    TEST(test_endless_exceptions),
+	    TEST(test_double_fault),
 	    TEST(test_skip),
 	    TEST(test_cr0),
 	    TEST(test_cr4),

@@ -7,35 +7,12 @@
 #include "arch/x86/vmx/hw_vcpu.h"
 #include "arch/x86/vmx/vmcs.h"
 
-void vmx_finish_nmi(void);
-
 /* ---- the reasons that need a closer look -------------------------------------------- */
 
 static enum vcpu_exit_kind decode_external(struct hw_vcpu *h, struct vcpu_exit *e)
 {
 	e->vector = vmread(VMCS_EXIT_INTR_INFO) & 0xff;
 	return VCPU_EXIT_HOST;
-}
-
-/* Memory or processor broke while a guest ran: the guest cannot handle that for the host. */
-static enum vcpu_exit_kind machine_check(struct hw_vcpu *h, struct vcpu_exit *e)
-{
-	arch.panic("machine check while a guest ran, guest rip %lx", vmread(VMCS_GUEST_RIP));
-	return VCPU_EXIT_FAILED;
-}
-
-static enum vcpu_exit_kind decode_exception_nmi(struct hw_vcpu *h, struct vcpu_exit *e)
-{
-	uint32_t info = vmread(VMCS_EXIT_INTR_INFO);
-
-	if ((info & INTR_TYPE_MASK) == INTR_TYPE_NMI) {
-		vmx_finish_nmi();
-		e->vector = 0;
-		return VCPU_EXIT_HOST;
-	}
-	if ((info & 0xff) == VECTOR_MACHINE_CHECK)
-		machine_check(h, e);
-	return VCPU_EXIT_FAILED; /* no other exception is intercepted */
 }
 
 static enum vcpu_exit_kind decode_timer(struct hw_vcpu *h, struct vcpu_exit *e)

@@ -14,6 +14,7 @@
 #define MSR_FMASK	   0xc0000084
 #define MSR_KERNEL_GS_BASE 0xc0000102
 #define MSR_TSC_AUX	   0xc0000103
+#define DR6_BREAKPOINTS	   0xfull
 
 static void fpu_save(struct hw_vcpu *h)
 {
@@ -54,6 +55,17 @@ void guest_regs_save(struct hw_vcpu *h)
 	h->cstar = rdmsr(MSR_CSTAR);
 	h->fmask = rdmsr(MSR_FMASK);
 	h->kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
+}
+
+void guest_dr6_add(struct hw_vcpu *h, uint64_t causes)
+{
+	bool here = this_cpu()->guest_owner == h;
+
+	if (here)
+		asm volatile("movq %%dr6, %0" : "=r"(h->dr6));
+	h->dr6 = (h->dr6 & ~DR6_BREAKPOINTS) | causes;
+	if (here)
+		asm volatile("movq %0, %%dr6" ::"r"(h->dr6));
 }
 
 void guest_regs_load(struct hw_vcpu *h)

@@ -21,6 +21,7 @@ struct hw_vcpu {
 	bool launched;
 	volatile bool exit_requested;
 	bool failed_entry;
+	bool shutdown; /* a fault within a double fault: exit as such at the next entry */
 	uint32_t exit_reason, seen_generation;
 	uint32_t cpu_controls, cpu2_controls;
 	struct hw_vcpu_setup setup;
@@ -38,6 +39,14 @@ struct hw_vcpu {
 void guest_regs_load(struct hw_vcpu *h);
 void guest_regs_save(struct hw_vcpu *h);   /* copy out; the CPU keeps them too */
 void guest_regs_disown(struct hw_vcpu *h); /* h's registers in the CPU are void */
+
+/* #DB is delivered now: B0 to B3 are this one's, the other causes add up (SDM "DR6"). */
+void guest_dr6_add(struct hw_vcpu *h, uint64_t causes);
+
+/* exceptions.c: rows of the exit table; and #DB for causes, as DR6 counts them. */
+enum vcpu_exit_kind decode_exception_nmi(struct hw_vcpu *h, struct vcpu_exit *e);
+enum vcpu_exit_kind machine_check(struct hw_vcpu *h, struct vcpu_exit *e);
+void exception_debug(struct hw_vcpu *h, uint64_t causes);
 
 /* Control-register writes; true when the value is allowed and was taken. */
 bool cr0_write(struct hw_vcpu *h, uint64_t v);

@@ -102,6 +102,11 @@ void hw_vcpu_enter(struct hw_vcpu *h, uint64_t deadline, volatile bool *in_guest
 {
 	struct slat *s = h->setup.slat;
 
+	if (h->shutdown) {
+		h->shutdown = h->failed_entry = h->exit_requested = *in_guest = false;
+		h->exit_reason = EXIT_REASON_TRIPLE_FAULT;
+		return;
+	}
 	guest_regs_load(h);
 	log_follow(h);
 	if (h->seen_generation != s->generation) {
@@ -176,16 +181,6 @@ void hw_vcpu_inject_irq(struct hw_vcpu *h, uint8_t vector)
 void hw_vcpu_inject_nmi(struct hw_vcpu *h)
 {
 	vmwrite(VMCS_ENTRY_INTR_INFO, INTR_INFO_VALID | INTR_TYPE_NMI | 2);
-}
-
-void hw_vcpu_inject_exception(struct hw_vcpu *h, uint8_t vector, bool has_error, uint32_t error)
-{
-	/* Real mode pushes no error codes (SDM vol. 3, checks on VM-entry event injection). */
-	bool push = has_error && (cr0_read() & 1);
-
-	vmwrite(VMCS_ENTRY_INTR_INFO,
-		INTR_INFO_VALID | INTR_TYPE_EXCEPTION | (push ? INTR_INFO_ERROR : 0) | vector);
-	vmwrite(VMCS_ENTRY_ERROR_CODE, error);
 }
 
 static void control_set(struct hw_vcpu *h, uint32_t bit, bool on)

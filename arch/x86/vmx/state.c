@@ -121,6 +121,7 @@ void hw_vcpu_set_state(struct hw_vcpu *h, const struct cpu_state *s)
 	hw_vcpu_use(h);
 	hw_vcpu_flush(h); /* as a reset would */
 	guest_regs_disown(h);
+	h->shutdown = false;
 	memcpy(h->gpr, s->gpr, sizeof(h->gpr));
 	vmwrite(VMCS_GUEST_RSP, s->gpr[RSP]);
 	vmwrite(VMCS_GUEST_RIP, s->rip);

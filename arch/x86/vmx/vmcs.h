@@ -174,7 +174,12 @@
 #define INTR_TYPE_PRIV_SOFT   (5u << 8)
 #define INTR_TYPE_SOFT_EXC    (6u << 8)
 
+#define VECTOR_DEBUG	     1
+#define VECTOR_DOUBLE_FAULT  8
+#define VECTOR_ALIGNMENT     17
 #define VECTOR_MACHINE_CHECK 18
+/* Causes of a debug exception as DR6 has them: B0 to B3, BD, BS */
+#define DEBUG_CAUSES 0x600full
 
 /* Interruptibility state */
 #define INTR_STATE_STI	  1u

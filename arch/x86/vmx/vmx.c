@@ -179,7 +179,9 @@ static void vmcs_write_controls(struct hw_vcpu *h)
 	vmwrite(VMCS_CPU_CONTROLS2, h->cpu2_controls);
 	vmwrite(VMCS_EXIT_CONTROLS, vmx_caps.controls.exit);
 	vmwrite(VMCS_ENTRY_CONTROLS, vmx_caps.controls.entry);
-	vmwrite(VMCS_EXCEPTION_BITMAP, BIT(VECTOR_MACHINE_CHECK)); /* it is the host's */
+	/* The first is the host's; the others would hang it, see exceptions.c. */
+	vmwrite(VMCS_EXCEPTION_BITMAP,
+		BIT(VECTOR_MACHINE_CHECK) | BIT(VECTOR_ALIGNMENT) | BIT(VECTOR_DEBUG));
 	vmwrite(VMCS_PF_ERROR_MASK, 0);
 	vmwrite(VMCS_PF_ERROR_MATCH, 0);
 	vmwrite(VMCS_CR3_TARGETS, 0);
