@@ -76,6 +76,7 @@ const struct cpu_feature cpu_features[] = {
     L1D("sse2", 26),
 
     {"fsgsbase", 7, 0, CPUID_EBX, 0, 16, 0},
+    L7B("tsc-adjust", 1),
     L7B("bmi1", 3),
     L7B("avx2", 5),
     {"smep", 7, 0, CPUID_EBX, 7, 20, 0},

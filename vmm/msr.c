@@ -9,6 +9,7 @@
 
 #define MSR_TSC		    0x10
 #define MSR_PLATFORM_ID	    0x17
+#define MSR_TSC_ADJUST	    0x3b
 #define MSR_SPEC_CTRL	    0x48
 #define MSR_PRED_CMD	    0x49
 #define MSR_UCODE_REV	    0x8b
@@ -79,7 +80,10 @@ int msr_read(struct vcpu *v, uint32_t msr, uint64_t *out)
 		return vlapic_msr_read(v->lapic, msr, out);
 	switch (msr) {
 	case MSR_TSC:
-		*out = vm_guest_tsc(v->vm) + v->state->msrs[CPU_MSR_TSC_ADJUST];
+		*out = vcpu_guest_tsc(v);
+		return 0;
+	case MSR_TSC_ADJUST:
+		*out = v->state->msrs[CPU_MSR_TSC_ADJUST];
 		return 0;
 	case MSR_MTRR_CAP:
 		*out = MTRR_CAP_VALUE;
@@ -97,6 +101,13 @@ int msr_read(struct vcpu *v, uint32_t msr, uint64_t *out)
 	return hw_vcpu_read_msr(v->hw, msr, out) == 0 ? 0 : -E_INVAL;
 }
 
+static void set_tsc_adjust(struct vcpu *v, uint64_t value)
+{
+	vlapic_tsc_changed(v->lapic); /* what was due is due, even if the TSC now goes back */
+	v->state->msrs[CPU_MSR_TSC_ADJUST] = value;
+	vlapic_tsc_changed(v->lapic);
+}
+
 int msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
 	uint64_t *p = stored(v, msr);
@@ -109,8 +120,10 @@ int msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 		return vlapic_msr_write(v->lapic, msr, value);
 	switch (msr) {
 	case MSR_TSC: /* moves this CPU's TSC only; the VM's clock goes on */
-		v->state->msrs[CPU_MSR_TSC_ADJUST] = value - vm_guest_tsc(v->vm);
-		vlapic_tsc_changed(v->lapic);
+		set_tsc_adjust(v, value - vm_guest_tsc(v->vm));
+		return 0;
+	case MSR_TSC_ADJUST:
+		set_tsc_adjust(v, value);
 		return 0;
 	case MSR_UCODE_REV:
 	case MSR_MCG_STATUS:

@@ -69,6 +69,9 @@ int must_check vcpu_set_state(struct vcpu *v, const struct cpu_state *in);
 /* Could a processor be in this state, with the VM's CPUID policy? 0 or -E_INVAL after log_warn. */
 int must_check vcpu_check_state(const struct vcpu *v, const struct cpu_state *in);
 
+/* The TSC that the guest reads on this CPU: the VM's clock and IA32_TSC_ADJUST. */
+uint64_t vcpu_guest_tsc(const struct vcpu *v);
+
 /* The table that describes struct cpu_state in the stream ("vcpu"). */
 extern const struct state_table vcpu_state_table;
 

@@ -55,6 +55,11 @@ void vcpu_get_state(struct vcpu *v, struct cpu_state *out)
 	out->guest_tsc = vm_guest_tsc(v->vm);
 }
 
+uint64_t vcpu_guest_tsc(const struct vcpu *v)
+{
+	return vm_guest_tsc(v->vm) + v->state->msrs[CPU_MSR_TSC_ADJUST];
+}
+
 int vcpu_set_state(struct vcpu *v, const struct cpu_state *in)
 {
 	memcpy(v->state, in, sizeof(*in));

@@ -40,6 +40,11 @@ uint64_t vm_guest_tsc(const struct vm *vm)
 	return vm_now_ns(vm) * fake_guest_tsc_per_ns;
 }
 
+uint64_t vcpu_guest_tsc(const struct vcpu *v)
+{
+	return vm_guest_tsc(v->vm) + v->state->msrs[CPU_MSR_TSC_ADJUST];
+}
+
 uint64_t vm_tsc_to_ns(const struct vm *vm, uint64_t guest_tsc)
 {
 	return guest_tsc / fake_guest_tsc_per_ns;
@@ -123,6 +128,8 @@ struct vm *fake_vm_create(uint64_t mem_size, unsigned vcpus)
 	for (unsigned i = 0; i < vcpus; i++) {
 		vm->vcpus[i] = calloc(1, sizeof(struct vcpu));
 		assert_non_null(vm->vcpus[i]);
+		vm->vcpus[i]->state = calloc(1, sizeof(struct cpu_state));
+		assert_non_null(vm->vcpus[i]->state);
 		vm->vcpus[i]->vm = vm;
 		vm->vcpus[i]->id = i;
 	}
@@ -142,8 +149,10 @@ void fake_vm_destroy(struct vm *vm)
 		assert_int_equal(fake_timers_armed(), 0);
 		assert_int_equal(fake_alloc_live, 0);
 	}
-	for (unsigned i = 0; i < vm->vcpu_count; i++)
+	for (unsigned i = 0; i < vm->vcpu_count; i++) {
+		free(vm->vcpus[i]->state);
 		free(vm->vcpus[i]);
+	}
 	free(vm);
 }
 

@@ -114,6 +114,11 @@ uint64_t vm_guest_tsc(const struct vm *v)
 	return 1000;
 }
 
+uint64_t vcpu_guest_tsc(const struct vcpu *v)
+{
+	return 1000 + state_of.msrs[CPU_MSR_TSC_ADJUST];
+}
+
 void dirty_log_mark(struct vm *v, gfn_t gfn)
 {
 }
@@ -397,6 +402,9 @@ static void test_msrs(void **state)
 	write_msr(0x10, 5);
 	assert_int_equal(state_of.msrs[CPU_MSR_TSC_ADJUST], (uint64_t)5 - 1000);
 	assert_int_equal(read_msr(0x10), 5);
+	write_msr(0x3b, 77);
+	assert_int_equal(read_msr(0x3b), 77);
+	assert_int_equal(read_msr(0x10), 1077);
 }
 
 static void test_rest(void **state)

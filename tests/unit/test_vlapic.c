@@ -394,6 +394,31 @@ static void test_tsc_write_moves_deadline(void **ctx)
 	assert_int_equal(take(v), 0x40);
 }
 
+/* The deadline is compared with this CPU's TSC, not with the VM's clock. */
+static void test_tsc_adjust(void **ctx)
+{
+	uint64_t *adjust = &vm->vcpus[0]->state->msrs[CPU_MSR_TSC_ADJUST];
+
+	wr(v, 0x320, 0x40040);
+	*adjust = 1000000;
+	vlapic_tsc_changed(v);
+	set_msr(v, 0x6e0, 1000000 + 2000); /* 2 ticks a ns: due at 1000 ns */
+	fake_run(1000);
+	assert_int_equal(vlapic_pending(v), -1);
+	fake_run(1);
+	assert_int_equal(take(v), 0x40);
+	wr(v, 0xb0, 0);
+	/* the TSC goes back: it takes longer */
+	*adjust = -(uint64_t)2000;
+	set_msr(v, 0x6e0, 2002);
+	fake_run(1000);
+	assert_int_equal(vlapic_pending(v), -1);
+	/* and ahead: it is past */
+	*adjust = 1ull << 40;
+	vlapic_tsc_changed(v);
+	assert_int_equal(take(v), 0x40);
+}
+
 static void icr(struct vlapic *from, uint32_t dest, uint32_t low)
 {
 	wr(from, 0x310, dest << 24);
@@ -598,6 +623,7 @@ int main(void)
 	    T(test_short_period_is_bounded),
 	    T(test_tsc_deadline),
 	    T(test_tsc_write_moves_deadline),
+	    T(test_tsc_adjust),
 	    T(test_ipi_destinations),
 	    T(test_x2apic_destinations),
 	    T(test_lowest_priority),

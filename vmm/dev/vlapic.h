@@ -87,7 +87,7 @@ void vlapic_mmio_write(struct vlapic *v, uint64_t offset, unsigned size, uint64_
 /* IA32_APIC_BASE, IA32_TSC_DEADLINE, 800H..8FFH. 0, or -E_INVAL: the guest gets #GP(0). */
 int must_check vlapic_msr_read(struct vlapic *v, uint32_t msr, uint64_t *value);
 int must_check vlapic_msr_write(struct vlapic *v, uint32_t msr, uint64_t value);
-/* The guest wrote its TSC or TSC_ADJUST: a TSC deadline is due at another time. */
+/* The guest writes its TSC or TSC_ADJUST: call before and after, a TSC deadline moves. */
 void vlapic_tsc_changed(struct vlapic *v);
 
 /* ---- interrupt sources ---- */

@@ -6,6 +6,8 @@
  */
 #include "vmm/dev/vlapic.h"
 
+#include "vmm/vcpu.h"
+
 #define TICK_NS (NS_PER_S / VLAPIC_BUS_HZ)
 _Static_assert(TICK_NS *VLAPIC_BUS_HZ == NS_PER_S, "bus ticks must be whole nanoseconds");
 
@@ -29,9 +31,10 @@ static uint64_t count_ns(const struct vlapic *v)
 	return TICK_NS << ((code + 1) & 7);
 }
 
+/* The deadline is one of this CPU's own TSC, which may be off the VM's clock. */
 static uint64_t tsc_deadline_ns(const struct vlapic *v)
 {
-	uint64_t now = vm_guest_tsc(v->vdev.vm);
+	uint64_t now = vcpu_guest_tsc(v->vcpu), vm_now = vm_guest_tsc(v->vdev.vm);
 
 	if (!v->s.tsc_deadline)
 		return 0;
@@ -39,7 +42,8 @@ static uint64_t tsc_deadline_ns(const struct vlapic *v)
 		return 1;
 	if (v->s.tsc_deadline - now > TSC_NEVER)
 		return 0;
-	return vm_tsc_to_ns(v->vdev.vm, v->s.tsc_deadline) + 1; /* rounded up: never early */
+	/* rounded up: never early */
+	return vm_tsc_to_ns(v->vdev.vm, vm_now + (v->s.tsc_deadline - now)) + 1;
 }
 
 /* Guest time of the next expiry; 0: none. */
