@@ -62,17 +62,12 @@ static void inject(struct vcpu *v)
 
 /* ---- INIT and start-up -------------------------------------------------------------- */
 
+/* v->state must be complete when an INIT waits: it keeps some registers. */
 static void take_signals(struct vcpu *v)
 {
 	if (v->init_pending) {
-		uint64_t adjust = v->state->msrs[CPU_MSR_TSC_ADJUST];
-
 		v->init_pending = false;
-		v->halted = v->nmi_pending = false;
-		vcpu_reset_state(v);
-		v->state->msrs[CPU_MSR_TSC_ADJUST] = adjust; /* INIT leaves the TSC alone */
-		v->wait_sipi = v->id != 0;
-		v->state->activity = v->wait_sipi ? CPU_WAIT_SIPI : CPU_ACTIVE;
+		vcpu_init_state(v);
 	}
 	if (v->sipi_pending && v->wait_sipi) {
 		struct cpu_segment *cs = &v->state->seg[SEG_CS];
@@ -81,8 +76,8 @@ static void take_signals(struct vcpu *v)
 		cs->base = (uint64_t)v->sipi_vector << 12;
 		v->state->rip = 0;
 		v->state->activity = CPU_ACTIVE;
-		v->state_new = true;
 		v->wait_sipi = false;
+		v->state_new = true;
 	}
 	v->sipi_pending = false;
 }
@@ -131,15 +126,9 @@ void vcpu_drain_dirty(struct vcpu *v)
 /* Stay out of the guest with all state in v->state, until told to go on. */
 static void park(struct vcpu *v)
 {
-	take_signals(v); /* the state must have them: it may go on elsewhere */
-	if (!v->state_new) {
+	if (!v->state_new)
 		hw_vcpu_get_state(v->hw, v->state);
-		v->state->activity = v->wait_sipi ? CPU_WAIT_SIPI
-				     : v->halted  ? CPU_HALTED
-						  : CPU_ACTIVE;
-		v->state->nmi_pending = v->nmi_pending;
-		v->state->cr8 = vlapic_get_cr8(v->lapic);
-	}
+	take_signals(v); /* the state must have them: it may go on elsewhere */
 	v->stopped = true;
 	waitq_wake_all(&v->stopped_wq);
 	while (v->stop_requested && !v->exiting)
@@ -162,7 +151,6 @@ void vcpu_wait_stopped(struct vcpu *v)
 void vcpu_take_signals(struct vcpu *v)
 {
 	take_signals(v);
-	v->state->nmi_pending = v->nmi_pending;
 }
 
 void vcpu_run(struct vcpu *v)
@@ -186,17 +174,6 @@ void vcpus_leave_guest(struct vm *vm)
 }
 
 /* ---- the loop ----------------------------------------------------------------------- */
-
-static void load_new_state(struct vcpu *v)
-{
-	const struct cpu_state *s = v->state;
-
-	v->state_new = false;
-	v->wait_sipi = s->activity == CPU_WAIT_SIPI;
-	v->halted = s->activity == CPU_HALTED;
-	v->nmi_pending = s->nmi_pending;
-	hw_vcpu_set_state(v->hw, s);
-}
 
 static uint64_t entry_deadline(void)
 {
@@ -273,9 +250,12 @@ static void vcpu_task(void *arg)
 			park(v);
 			continue;
 		}
+		if (v->init_pending && !v->state_new)
+			hw_vcpu_get_state(v->hw, v->state);
 		take_signals(v);
 		if (v->state_new)
-			load_new_state(v);
+			hw_vcpu_set_state(v->hw, v->state);
+		v->state_new = false;
 		hw_vcpu_use(v->hw);
 		if (must_sleep(v)) {
 			if (!v->kicked)

@@ -29,6 +29,7 @@ struct vcpu {
 	bool exiting, exited;	/* the task is to end; has ended */
 	volatile bool in_guest; /* set with the host lock, cleared without */
 	bool kicked;		/* look again before sleeping */
+	/* These count, not their like in *state, from the moment when a state is adopted. */
 	bool wait_sipi, halted, nmi_pending;
 	bool init_pending, sipi_pending;
 	uint8_t sipi_vector;
@@ -57,8 +58,12 @@ void vcpu_run(struct vcpu *v);
  * enter again before the caller drops the lock.
  */
 void vcpus_leave_guest(struct vm *vm);
-/* The power-on or INIT state of a processor (SDM vol. 3, "Processor State After Reset"). */
+/* The power-on state of a processor (SDM vol. 3, "Processor State After Reset"). */
 void vcpu_reset_state(struct vcpu *v);
+/* The state after INIT, from the present one; all but the boot CPU then wait for a SIPI. */
+void vcpu_init_state(struct vcpu *v);
+/* v->state was written: it counts from now on, sleep and pending NMI included. */
+void vcpu_adopt_state(struct vcpu *v);
 
 /*
  * The architectural state, for loaders and moves. The vCPU must be stopped.

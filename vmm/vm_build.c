@@ -234,6 +234,7 @@ int vm_boot(struct vm *vm)
 		vcpu_reset_state(vm->vcpus[i]);
 		if (i)
 			vm->vcpus[i]->state->activity = CPU_WAIT_SIPI;
+		vcpu_adopt_state(vm->vcpus[i]);
 	}
 	vpci_assign(vm->vpci);
 	vlapic_set_virtual_wire(vm->vlapics[0]);

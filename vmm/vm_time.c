@@ -5,7 +5,7 @@
  */
 #include "kernel/lib/muldiv.h"
 #include "kernel/time.h"
-#include "vmm/vm.h"
+#include "vmm/vcpu.h"
 
 #define RATIO_SHIFT 48
 
@@ -21,6 +21,11 @@ uint64_t vm_guest_tsc(const struct vm *vm)
 	if (!vm->clock.running)
 		return vm->clock.frozen_tsc;
 	return scaled_host_tsc(vm) + vm->clock.tsc_offset;
+}
+
+uint64_t vcpu_guest_tsc(const struct vcpu *v)
+{
+	return vm_guest_tsc(v->vm) + v->state->msrs[CPU_MSR_TSC_ADJUST];
 }
 
 uint64_t vm_tsc_to_ns(const struct vm *vm, uint64_t guest_tsc)

@@ -89,10 +89,8 @@ int vm_create_incoming(const struct vm_config *cfg, const struct cpuid_policy *c
 	vm->clock.tsc_khz = cpuid->tsc_khz;
 	vm->state = VM_INCOMING;
 	vm->nic_count = cfg->nic_count;
-	for (unsigned i = 0; i < vm->vcpu_count; i++) {
-		vm->vcpus[i]->state = kzalloc(sizeof(*vm->vcpus[i]->state));
+	for (unsigned i = 0; i < vm->vcpu_count; i++)
 		vcpu_reset_state(vm->vcpus[i]);
-	}
 	make_devices(vm);
 	make_disks(vm);
 	*out = world.vm = vm;
@@ -108,8 +106,6 @@ int vm_undefine(struct vm *vm)
 {
 	assert_ptr_equal(vm, world.vm);
 	assert_int_equal(vm->state, VM_OFF);
-	for (unsigned i = 0; i < vm->vcpu_count; i++)
-		kfree(vm->vcpus[i]->state);
 	for (unsigned i = 0; i < vm->disk_count; i++)
 		free(vm->disks[i].aoe);
 	guest_mem_destroy(&vm->mem);

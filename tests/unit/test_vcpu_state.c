@@ -6,6 +6,7 @@
 
 #include "vmm/cpu_policy_limits.h"
 #include "vmm/dev/state.h"
+#include "vmm/dev/vlapic.h"
 #include "vmm/vcpu.h"
 
 #define HIGH 0xffff800000000000ull
@@ -22,6 +23,11 @@ uint64_t cpu_policy_cr4(const struct cpuid_policy *p)
 uint64_t vm_guest_tsc(const struct vm *v)
 {
 	return 777;
+}
+
+uint64_t vlapic_get_cr8(const struct vlapic *v)
+{
+	return 9;
 }
 
 static int set_up(void **state)
@@ -95,6 +101,57 @@ static void test_reset(void **state)
 	accepted();
 	vcpu_get_state(&cpu, &in);
 	assert_int_equal(in.guest_tsc, 777);
+	assert_int_equal(in.cr8, 9);
+}
+
+/* What comes while a new state waits to be loaded is not lost, in the run nor in a move. */
+static void test_signals_before_load(void **state)
+{
+	in.activity = CPU_WAIT_SIPI;
+	assert_int_equal(vcpu_set_state(&cpu, &in), 0);
+	assert_true(cpu.wait_sipi && cpu.state_new && !cpu.halted); /* a SIPI finds it waiting */
+	in.activity = CPU_HALTED;
+	in.nmi_pending = 1;
+	assert_int_equal(vcpu_set_state(&cpu, &in), 0);
+	assert_true(!cpu.wait_sipi && cpu.halted && cpu.nmi_pending);
+	vcpu_get_state(&cpu, &in);
+	assert_int_equal(in.nmi_pending, 1);
+	assert_int_equal(in.activity, CPU_HALTED);
+	in.nmi_pending = 0;
+	assert_int_equal(vcpu_set_state(&cpu, &in), 0);
+	cpu.nmi_pending = true; /* as vcpu_nmi does, before the vCPU ran */
+	cpu.halted = false;
+	vcpu_get_state(&cpu, &in);
+	assert_int_equal(in.nmi_pending, 1);
+	assert_int_equal(in.activity, CPU_ACTIVE);
+	assert_true(cpu.state_new);
+}
+
+/* SDM: INIT leaves FPU, MSRs, MTRRs and the caches as they are. */
+static void test_init(void **state)
+{
+	long_mode();
+	now.cr0 |= 1ul << 30;
+	now.xcr0 = 7;
+	now.msrs[CPU_MSR_TSC_ADJUST] = 5;
+	now.mtrr_fix[3] = 6;
+	now.xsave[100] = 0x5a;
+	now.event_info = 1u << 31 | 0x30;
+	cpu.id = 1;
+	cpu.nmi_pending = true;
+	vcpu_init_state(&cpu);
+	cpu.id = 0;
+	assert_true(cpu.wait_sipi && cpu.state_new && !cpu.nmi_pending);
+	assert_int_equal(now.cr0, 1ul << 30 | 0x10);
+	assert_int_equal(now.efer | now.cr4 | now.cr3 | now.event_info, 0);
+	assert_int_equal(now.rip, 0xfff0);
+	assert_int_equal(now.xcr0, 7);
+	assert_int_equal(now.msrs[CPU_MSR_TSC_ADJUST], 5);
+	assert_int_equal(now.msrs[CPU_MSR_LSTAR], HIGH);
+	assert_int_equal(now.mtrr_fix[3], 6);
+	assert_int_equal(now.xsave[100], 0x5a);
+	in = now;
+	accepted();
 }
 
 /* What would fault in the host. */
@@ -355,9 +412,10 @@ static void test_event(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST(test_table),	TEST(test_reset),  TEST(test_xsave),	TEST(test_msrs),
-	    TEST(test_control), TEST(test_pdptes), TEST(test_segments), TEST(test_virtual_8086),
-	    TEST(test_flow),	TEST(test_event),
+	    TEST(test_table),	     TEST(test_reset),	TEST(test_signals_before_load),
+	    TEST(test_init),	     TEST(test_xsave),	TEST(test_msrs),
+	    TEST(test_control),	     TEST(test_pdptes), TEST(test_segments),
+	    TEST(test_virtual_8086), TEST(test_flow),	TEST(test_event),
 	};
 
 	return cmocka_run_group_tests_name("vcpu_state", tests, NULL, NULL);
