@@ -18,7 +18,7 @@ int migrate_start(struct vm *vm, const struct peer *to, const struct migrate_opt
 {
 	struct move *m;
 
-	if (vm->move_under_way || move_any_active())
+	if (vm->move_under_way || vm->serving || move_any_active())
 		return -E_BUSY;
 	if (vm->state != VM_RUNNING && vm->state != VM_PAUSED)
 		return -E_STATE;

@@ -54,6 +54,12 @@ static struct vm *find_ready(struct console *con, const char *name, unsigned sta
 				    vm->cfg.name, vm->cfg.name);
 		return NULL;
 	}
+	if (vm->serving) {
+		*err = console_fail(con, -E_BUSY,
+				    "vm '%s' is just being reset or switched off; try again",
+				    vm->cfg.name);
+		return NULL;
+	}
 	if (!(states & IN_STATE(vm->state))) {
 		*err = console_fail(con, -E_STATE, "vm '%s' is %s; %s", vm->cfg.name,
 				    vm_state_name(vm->state), help);

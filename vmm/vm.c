@@ -101,7 +101,7 @@ static void drop_crashed(struct vm *vm)
 
 int vm_undefine(struct vm *vm)
 {
-	if ((vm->state != VM_OFF && vm->state != VM_CRASHED) || vm->move_under_way)
+	if ((vm->state != VM_OFF && vm->state != VM_CRASHED) || vm->move_under_way || vm->serving)
 		return -E_STATE;
 	drop_crashed(vm);
 	list_remove(&vm->node);
@@ -247,7 +247,9 @@ void vm_destroy(struct vm *vm)
 
 	if (vm->state == VM_OFF)
 		return;
-	vm->poweroff_requested = vm->reset_requested = false;
+	vm->poweroff_requested = vm->reset_requested = vm->crash_requested = false;
+	if (vm->state == VM_RUNNING)
+		set_state(vm, VM_PAUSED); /* halting blocks: nobody else may take it for running */
 	halt(vm);
 	if (owner)
 		vm_release_disks(vm);
@@ -318,6 +320,10 @@ static void reset(struct vm *vm)
 
 	log_info("vm %s: reset by the guest", vm->cfg.name);
 	halt(vm);
+	if (vm->state != VM_RUNNING) { /* stopped meanwhile: when it runs again */
+		vm->reset_requested = true;
+		return;
+	}
 	for_each_device(vm, reset_device);
 	err = vm_boot(vm);
 	if (err) {
@@ -328,11 +334,9 @@ static void reset(struct vm *vm)
 	run(vm);
 }
 
-/* A move must end first: migrate sees the request and cancels. */
-static bool serve(struct vm *vm)
+/* What the guest asked for. False when it asked for nothing. */
+static bool serve_request(struct vm *vm)
 {
-	if (vm->move_under_way || vm->state != VM_RUNNING)
-		return false;
 	if (vm->crash_requested) {
 		vm->crash_requested = false;
 		halt(vm);
@@ -348,6 +352,19 @@ static bool serve(struct vm *vm)
 		return false;
 	}
 	return true;
+}
+
+/* A move must end first: migrate sees the request and cancels. */
+static bool serve(struct vm *vm)
+{
+	bool served;
+
+	if (vm->move_under_way || vm->state != VM_RUNNING)
+		return false;
+	vm->serving = true; /* all of it may block: commands and moves keep off */
+	served = serve_request(vm);
+	vm->serving = false;
+	return served;
 }
 
 static void service_task(void *arg)

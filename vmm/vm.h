@@ -108,7 +108,8 @@ struct vm {
 	bool force_disks; /* the next start takes reservations away from whoever holds them */
 	bool gave_away;	  /* another host owns it: freeing must not touch the disks */
 	bool move_under_way;
-	void *move; /* migrate's own, opaque here */
+	bool serving; /* the service task is resetting it or switching it off, which blocks */
+	void *move;   /* migrate's own, opaque here */
 	struct vm_stats stats;
 };
 

@@ -238,6 +238,9 @@ static void test_states(void **state)
 		web.move_under_way = true;
 		EXPECT_REFUSED(rows[i].line, -E_BUSY, "'migrate-cancel web' stops it");
 		web.move_under_way = false;
+		web.serving = true; /* a reset or power-off blocks */
+		EXPECT_REFUSED(rows[i].line, -E_BUSY, "just being reset or switched off");
+		web.serving = false;
 	}
 	EXPECT_REFUSED("start nobody", -E_NOENT, "vm 'nobody': not found; 'list' shows the VMs");
 	web.state = VM_OFF;

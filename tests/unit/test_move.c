@@ -310,6 +310,9 @@ static void test_one_at_a_time(void **state)
 	uint32_t second;
 
 	begin(true);
+	vm->serving = true; /* it is being reset, which blocks */
+	assert_int_equal(migrate_start(vm, peers_find("beta"), &opt, &second), -E_BUSY);
+	vm->serving = false;
 	start(opt);
 	assert_int_equal(migrate_start(vm, peers_find("beta"), &opt, &second), -E_BUSY);
 	fake_fibers_run(30 * NS_PER_S);
