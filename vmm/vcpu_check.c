@@ -23,10 +23,12 @@
 #define EFER_LMA  BIT(10)
 #define EFER_ALL  0xd01ul /* SCE, LME, LMA, NXE */
 
+#define RFLAGS_TF  BIT(8)
 #define RFLAGS_IF  BIT(9)
 #define RFLAGS_VM  BIT(17)
 #define RFLAGS_ALL 0x3f7fd7ul
 #define DBG_ALL	   0x500ful /* B0-B3, enabled breakpoint, BS */
+#define DBG_BS	   BIT(14)
 
 static bool is_canonical(uint64_t va)
 {
@@ -184,6 +186,26 @@ static bool segment_is_valid(const struct cpu_state *in, unsigned which)
 	return type_fits(which, TYPE(s->access), lma);
 }
 
+#define DPL(access)	((access) >> 5 & 3)
+#define TYPE_CONFORMING 4 /* with code */
+
+/* SS.DPL is the privilege level; SDM vol. 3, "Checks on Guest Segment Registers". */
+static int check_privilege(const struct vcpu *v, const struct cpu_state *in)
+{
+	uint32_t cs = in->seg[SEG_CS].access, ss = in->seg[SEG_SS].access;
+	bool real = !(in->cr0 & CR0_PE) || TYPE(cs) == 3;
+
+	if (in->rflags & RFLAGS_VM)
+		return 0;
+	if (real && DPL(ss))
+		return refuse(v, "SS for a CPU without protection", ss);
+	if (TYPE(cs) == 3)
+		return DPL(cs) ? refuse(v, "CS for a CPU without protection", cs) : 0;
+	if (TYPE(cs) & TYPE_CONFORMING ? DPL(cs) > DPL(ss) : DPL(cs) != DPL(ss))
+		return refuse(v, "CS, whose privilege is not that of SS:", cs);
+	return 0;
+}
+
 static int check_segments(const struct vcpu *v, const struct cpu_state *in)
 {
 	for (unsigned i = 0; i < SEG_COUNT; i++)
@@ -193,7 +215,7 @@ static int check_segments(const struct vcpu *v, const struct cpu_state *in)
 		return refuse(v, "GDTR", in->gdtr_base);
 	if (!is_canonical(in->idtr_base) || in->idtr_limit > 0xffff)
 		return refuse(v, "IDTR", in->idtr_base);
-	return 0;
+	return check_privilege(v, in);
 }
 
 /* ---- where it was ------------------------------------------------------------------- */
@@ -215,6 +237,9 @@ static int check_flow(const struct vcpu *v, const struct cpu_state *in)
 		return refuse(v, "blocking", in->blocking);
 	if (in->pending_dbg & ~DBG_ALL)
 		return refuse(v, "pending debug exceptions", in->pending_dbg);
+	/* a step that STI or MOV SS holds back is pending, and nothing else is */
+	if ((in->blocking & both) && !(in->pending_dbg & DBG_BS) != !(in->rflags & RFLAGS_TF))
+		return refuse(v, "pending debug exceptions", in->pending_dbg);
 	if (in->nmi_pending > 1)
 		return refuse(v, "pending NMIs", in->nmi_pending);
 	return 0;
@@ -223,7 +248,7 @@ static int check_flow(const struct vcpu *v, const struct cpu_state *in)
 #define EVENT_VALID	BIT(31)
 #define EVENT_ERROR	BIT(11)
 #define EVENT_RSVD	0x7ffff000u
-#define VECTORS_ERROR	0x00227d00u /* 8, 10 to 14, 17, 21 push an error code */
+#define VECTORS_ERROR	0x00027d00u /* 8, 10 to 14, 17 push an error code */
 #define INSN_LENGTH_MAX 15
 
 enum event_type { EXTERNAL, RESERVED, NMI, EXCEPTION, SOFT_INT, PRIV_SOFT, SOFT_EXCEPTION, OTHER };
@@ -234,13 +259,15 @@ static int check_event(const struct vcpu *v, const struct cpu_state *in)
 	uint32_t info = in->event_info, vector = info & 0xff;
 	enum event_type type = info >> 8 & 7;
 	bool error = info & EVENT_ERROR, interruptible = !(in->blocking & ~CPU_BLOCKING_NMI);
+	bool pushes;
 
 	if (!info)
 		return 0;
 	if (!(info & EVENT_VALID) || (info & EVENT_RSVD) || type == RESERVED || type == OTHER)
 		return refuse(v, "the event in delivery", info);
-	if (error && (type != EXCEPTION || !(in->cr0 & CR0_PE) || vector > 31 ||
-		      !(VECTORS_ERROR >> vector & 1) || in->event_error >> 16))
+	pushes =
+	    type == EXCEPTION && (in->cr0 & CR0_PE) && vector < 32 && (VECTORS_ERROR >> vector & 1);
+	if (error != pushes || (error && in->event_error >> 16))
 		return refuse(v, "the error code of the event", in->event_error);
 	if ((type == EXTERNAL && (!(in->rflags & RFLAGS_IF) || !interruptible)) ||
 	    (type == NMI && (vector != 2 || (in->blocking & ~CPU_BLOCKING_STI))) ||

@@ -315,6 +315,28 @@ static void test_segments(void **state)
 	refused("IDTR");
 }
 
+static void test_privilege(void **state)
+{
+	in.seg[SEG_SS].access = 0xf3; /* real mode has no privilege levels */
+	refused("SS");
+	in.seg[SEG_CS].access = 0xf3;
+	refused("CS");
+	long_mode();
+	in.seg[SEG_CS].access = 0xa0fb;
+	refused("CS");
+	in.seg[SEG_CS].access = 0xa0fb;
+	in.seg[SEG_SS].access = 0xc0f3;
+	accepted();
+	in.seg[SEG_CS].access = 0xa09b;
+	refused("CS");
+	in.seg[SEG_CS].access = 0xa09f; /* conforming: not above SS */
+	in.seg[SEG_SS].access = 0xc0f3;
+	accepted();
+	in.seg[SEG_CS].access = 0xa0ff;
+	in.seg[SEG_SS].access = 0xc0d3;
+	refused("CS");
+}
+
 static void test_virtual_8086(void **state)
 {
 	now.cr0 |= 1;
@@ -359,6 +381,18 @@ static void test_flow(void **state)
 	accepted();
 	in.pending_dbg = 0x10;
 	refused("debug");
+	/* STI and MOV SS hold back a step, which is pending then, or there is none */
+	in.blocking = CPU_BLOCKING_MOV_SS;
+	in.pending_dbg = 0x4000;
+	refused("debug");
+	in.blocking = CPU_BLOCKING_MOV_SS;
+	in.rflags |= 0x100;
+	refused("debug");
+	in.blocking = CPU_BLOCKING_MOV_SS;
+	in.rflags |= 0x100;
+	in.pending_dbg = 0x4000;
+	accepted();
+	in = now;
 	in.nmi_pending = 2;
 	refused("NMI");
 	long_mode();
@@ -377,6 +411,10 @@ static void test_event(void **state)
 	in.event_error = 1 << 16;
 	refused("error code");
 	in.event_info = valid | 3 << 8 | with_error | 6; /* #UD pushes none */
+	refused("error code");
+	in.event_info = valid | 3 << 8 | 13; /* and #GP pushes one */
+	refused("error code");
+	in.event_info = valid | 3 << 8 | with_error | 21;
 	refused("error code");
 	in.event_info = valid | 3 << 8 | 32;
 	refused("event");
@@ -412,10 +450,11 @@ static void test_event(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST(test_table),	     TEST(test_reset),	TEST(test_signals_before_load),
-	    TEST(test_init),	     TEST(test_xsave),	TEST(test_msrs),
-	    TEST(test_control),	     TEST(test_pdptes), TEST(test_segments),
-	    TEST(test_virtual_8086), TEST(test_flow),	TEST(test_event),
+	    TEST(test_table),	  TEST(test_reset),	   TEST(test_signals_before_load),
+	    TEST(test_init),	  TEST(test_xsave),	   TEST(test_msrs),
+	    TEST(test_control),	  TEST(test_pdptes),	   TEST(test_segments),
+	    TEST(test_privilege), TEST(test_virtual_8086), TEST(test_flow),
+	    TEST(test_event),
 	};
 
 	return cmocka_run_group_tests_name("vcpu_state", tests, NULL, NULL);
