@@ -46,7 +46,7 @@ static int linear_read(void *ctx, uint64_t linear, unsigned size, uint64_t *valu
 	struct access *a = ctx;
 
 	*value = 0;
-	return guest_linear_read(a->v->vm, &a->paging, linear, value, size, &a->fault,
+	return guest_linear_read(a->v->vm, &a->paging, linear, value, size, 0, &a->fault,
 				 &a->fault_at);
 }
 
@@ -54,7 +54,7 @@ static int linear_write(void *ctx, uint64_t linear, unsigned size, uint64_t *val
 {
 	struct access *a = ctx;
 
-	return guest_linear_write(a->v->vm, &a->paging, linear, value, size, &a->fault,
+	return guest_linear_write(a->v->vm, &a->paging, linear, value, size, 0, &a->fault,
 				  &a->fault_at);
 }
 
@@ -77,12 +77,12 @@ static unsigned fetch(struct access *a, uint64_t rip, uint8_t *bytes)
 	uint64_t linear = a->paging.mode_bits == 64 ? rip : a->paging.cs_base + rip;
 	unsigned first = MIN((uint64_t)INSN_MAX_LEN, PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
 
-	if (guest_linear_read(a->v->vm, &a->paging, linear, bytes, first, &a->fault,
+	if (guest_linear_read(a->v->vm, &a->paging, linear, bytes, first, WALK_FETCH, &a->fault,
 			      &a->fault_at) != 0)
 		return 0;
 	if (first == INSN_MAX_LEN ||
 	    guest_linear_read(a->v->vm, &a->paging, linear + first, bytes + first,
-			      INSN_MAX_LEN - first, &a->fault, &a->fault_at) != 0)
+			      INSN_MAX_LEN - first, WALK_FETCH, &a->fault, &a->fault_at) != 0)
 		return first;
 	return INSN_MAX_LEN;
 }
@@ -153,11 +153,11 @@ static int operand_probe(struct access *a, uint64_t linear, unsigned size)
 	int err;
 
 	a->fault_at = linear;
-	err = guest_walk(a->v->vm, &a->paging, linear, true, &gpa, &a->fault);
+	err = guest_walk_probe(a->v->vm, &a->paging, linear, WALK_WRITE, &gpa, &a->fault);
 	if (err)
 		return err;
 	a->fault_at = linear + size - 1;
-	err = guest_walk(a->v->vm, &a->paging, a->fault_at, true, &gpa, &a->fault);
+	err = guest_walk_probe(a->v->vm, &a->paging, a->fault_at, WALK_WRITE, &gpa, &a->fault);
 	if (err && size > 1) /* the fault is at the first byte of the second page */
 		a->fault_at = ALIGN_DOWN(a->fault_at, PAGE_SIZE);
 	return err;

@@ -162,7 +162,7 @@ void hw_vcpu_skip(struct hw_vcpu *h, unsigned insn_len);
 
 /* For address translation and instruction fetch. */
 struct cpu_paging {
-	uint64_t cr0, cr3, cr4, efer, pdpte[4];
+	uint64_t cr0, cr3, cr4, efer, rflags, pdpte[4];
 	uint64_t cs_base, ss_base, ds_base, es_base, fs_base, gs_base;
 	uint8_t mode_bits; /* 16, 32 or 64: how CS makes instructions decode */
 	uint8_t cpl;

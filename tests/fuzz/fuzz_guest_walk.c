@@ -51,10 +51,10 @@ static void copies(const struct cpu_paging *p, uint64_t linear, size_t len)
 	uint64_t fault_at;
 	uint32_t fault;
 
-	(void)!guest_linear_read(&vm, p, linear, buf, len, &fault, &fault_at);
+	(void)!guest_linear_read(&vm, p, linear, buf, len, 0, &fault, &fault_at);
 	memcpy(before, vm.mem.blocks[0], sizeof(before));
 	memset(buf, 0xcc, sizeof(buf));
-	if (guest_linear_write(&vm, p, linear, buf, len, &fault, &fault_at))
+	if (guest_linear_write(&vm, p, linear, buf, len, 0, &fault, &fault_at))
 		assert_memory_equal(before, vm.mem.blocks[0], sizeof(before));
 }
 
@@ -79,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (how & 0x80)
 		linear = fuzz_u64(&f);
 	fill_tables(&f);
-	if (!guest_walk(&vm, &p, linear, how & 0x40, &gpa, &fault))
+	if (!guest_walk(&vm, &p, linear, how & 0x40 ? WALK_WRITE : 0, &gpa, &fault))
 		assert_true(gpa % PAGE_SIZE == linear % PAGE_SIZE);
 	copies(&p, linear, fuzz_u16(&f) % (PAGE_SIZE + 2));
 	return 0;

@@ -10,7 +10,7 @@
 #define CR0_WP	   0x10000ull
 #define CR4_PSE	   0x10ull
 #define CR4_PAE	   0x20ull
-#define EFER_LONG  0x500ull
+#define EFER_LONG  0xd00ull
 #define P	   1ull
 #define W	   2ull
 #define U	   4ull
@@ -21,13 +21,19 @@
 #define FAULT_P	   1u
 #define FAULT_W	   2u
 #define FAULT_U	   4u
+#define FAULT_R	   8u
+#define FAULT_I	   16u
 #define MEM_SIZE   (2 * SIZE_2M)
 
 static struct vm vm;
 static struct cpu_paging cpu;
 
+static gfn_t marked[8];
+static unsigned marked_count;
+
 void dirty_log_mark(struct vm *v, gfn_t gfn)
 {
+	marked[marked_count++ % ARRAY_SIZE(marked)] = gfn;
 }
 
 static void put(gpa_t table, unsigned index, uint64_t entry, unsigned size)
@@ -55,7 +61,7 @@ static void assert_goes(uint64_t linear, bool write, gpa_t expect)
 	uint32_t fault;
 	gpa_t gpa = 0;
 
-	assert_int_equal(guest_walk(&vm, &cpu, linear, write, &gpa, &fault), 0);
+	assert_int_equal(guest_walk(&vm, &cpu, linear, write ? WALK_WRITE : 0, &gpa, &fault), 0);
 	assert_int_equal(gpa, expect);
 }
 
@@ -64,8 +70,17 @@ static void assert_faults(uint64_t linear, bool write, uint32_t expect)
 	uint32_t fault = 0;
 	gpa_t gpa;
 
-	assert_int_equal(guest_walk(&vm, &cpu, linear, write, &gpa, &fault), -E_NOENT);
+	assert_int_equal(guest_walk(&vm, &cpu, linear, write ? WALK_WRITE : 0, &gpa, &fault),
+			 -E_NOENT);
 	assert_int_equal(fault, expect);
+}
+
+static uint64_t get(gpa_t table, unsigned index)
+{
+	uint64_t entry = 0;
+
+	assert_int_equal(guest_mem_read(&vm, table + index * 8, &entry, 8), 0);
+	return entry;
 }
 
 static void four_levels(void)
@@ -176,26 +191,110 @@ static void test_copies(void **state)
 
 	four_levels();
 	put(ROOT + 0x3000, 1, 0x9000 | P | W, 8);
-	assert_int_equal(guest_linear_write(&vm, &cpu, HIGH + 0xff8, out, 16, &fault, &at), 0);
-	assert_int_equal(guest_linear_read(&vm, &cpu, HIGH + 0xff8, in, 16, &fault, &at), 0);
+	assert_int_equal(guest_linear_write(&vm, &cpu, HIGH + 0xff8, out, 16, 0, &fault, &at), 0);
+	assert_int_equal(guest_linear_read(&vm, &cpu, HIGH + 0xff8, in, 16, 0, &fault, &at), 0);
 	assert_memory_equal(in, out, 16);
 	assert_int_equal(guest_mem_read(&vm, 0x9000, in, 8), 0);
 	assert_memory_equal(in, out + 8, 8);
 	/* the second page is not there: the first is not written either */
 	put(ROOT + 0x3000, 1, 0, 8);
 	memset(in, 0, sizeof(in));
-	assert_int_equal(guest_linear_write(&vm, &cpu, HIGH + 0xff8, in, 16, &fault, &at),
+	assert_int_equal(guest_linear_write(&vm, &cpu, HIGH + 0xff8, in, 16, 0, &fault, &at),
 			 -E_NOENT);
 	assert_int_equal(at, HIGH + 0x1000);
 	assert_int_equal(fault, FAULT_W);
 	assert_int_equal(guest_mem_read(&vm, 0x5ff8, in, 8), 0);
 	assert_memory_equal(in, out, 8);
-	assert_int_equal(guest_linear_read(&vm, &cpu, HIGH + 0xff8, in, 16, &fault, &at), -E_NOENT);
+	assert_int_equal(guest_linear_read(&vm, &cpu, HIGH + 0xff8, in, 16, 0, &fault, &at),
+			 -E_NOENT);
 	assert_int_equal(at, HIGH + 0x1000);
 	/* no RAM behind it: an empty bus, writes go nowhere */
-	assert_int_equal(guest_linear_read(&vm, &cpu, HIGH + 0x3000, in, 4, &fault, &at), 0);
+	assert_int_equal(guest_linear_read(&vm, &cpu, HIGH + 0x3000, in, 4, 0, &fault, &at), 0);
 	assert_int_equal(in[0] & in[3], 0xff);
-	assert_int_equal(guest_linear_write(&vm, &cpu, HIGH + 0x3000, in, 4, &fault, &at), 0);
+	assert_int_equal(guest_linear_write(&vm, &cpu, HIGH + 0x3000, in, 4, 0, &fault, &at), 0);
+}
+
+/* As the processor would: accessed on the way, dirty at the page, and the log knows. */
+static void test_marks(void **state)
+{
+	uint32_t fault;
+	uint64_t at, byte = 0;
+	gpa_t gpa;
+
+	four_levels();
+	vm.dirty.on = true;
+	marked_count = 0;
+	assert_int_equal(guest_walk_probe(&vm, &cpu, HIGH, WALK_WRITE, &gpa, &fault), 0);
+	assert_int_equal(get(ROOT, 256) & 0x60, 0);
+	assert_faults(HIGH + 0x1000, true, FAULT_P | FAULT_W); /* refused: no marks */
+	assert_int_equal(get(ROOT, 256) & 0x60, 0);
+	assert_int_equal(marked_count, 0);
+	assert_goes(HIGH, false, 0x5000);
+	assert_int_equal(get(ROOT, 256) & 0x60, 0x20);
+	assert_int_equal(get(ROOT + 0x1000, 0) & 0x60, 0x20);
+	assert_int_equal(get(ROOT + 0x3000, 0), 0x5000 | P | W | U | NX | 0x20);
+	assert_int_equal(marked_count, 4);
+	assert_int_equal(marked[3], (ROOT + 0x3000) >> 12);
+	assert_goes(HIGH, true, 0x5000);
+	assert_int_equal(get(ROOT + 0x3000, 0) & 0x60, 0x60);
+	assert_int_equal(get(ROOT + 0x2000, 0) & 0x60, 0x20);
+	assert_int_equal(marked_count, 5);
+	assert_goes(HIGH, true, 0x5000); /* all marked: no write, no dirty page */
+	assert_int_equal(marked_count, 5);
+	/* a copy that faults in its second page marks nothing in the first */
+	put(ROOT + 0x3000, 0, 0x5000 | P | W, 8);
+	assert_int_equal(guest_linear_write(&vm, &cpu, HIGH + 0xffc, &byte, 8, 0, &fault, &at),
+			 -E_NOENT);
+	assert_int_equal(get(ROOT + 0x3000, 0) & 0x60, 0);
+	/* 32-bit entries */
+	cpu = (struct cpu_paging){.cr0 = CR0_PE_PG | CR0_WP, .cr3 = ROOT, .cr4 = CR4_PSE};
+	put(ROOT, 0x301, 0xc00000 | P | W | PS, 4);
+	put(ROOT, 0x302, 0xffffffff, 4);
+	assert_goes(0xc0400000, true, 0xc00000);
+	assert_int_equal((uint32_t)get(ROOT, 0x301 / 2), 0); /* its neighbour stays */
+	assert_int_equal(get(ROOT, 0x301 / 2) >> 32, 0xc00000 | P | W | PS | 0x60);
+	vm.dirty.on = false;
+}
+
+static void test_reserved_bits(void **state)
+{
+	four_levels();
+	vm.cpuid.phys_bits = 40;
+	put(ROOT + 0x3000, 0, 1ull << 40 | P | W, 8);
+	assert_faults(HIGH, true, FAULT_P | FAULT_W | FAULT_R);
+	put(ROOT + 0x3000, 0, 1ull << 52 | 0x5000 | P | W, 8); /* the software's */
+	assert_goes(HIGH, true, 0x5000);
+	put(ROOT + 0x2000, 1, 0x602000 | P | W | PS, 8); /* not on 2 MiB */
+	assert_faults(HIGH + 0x200000, false, FAULT_P | FAULT_R);
+	put(ROOT + 0x2000, 1, 0x601000 | P | W | PS, 8); /* PAT */
+	assert_goes(HIGH + 0x200000, false, 0x600000);
+	cpu.efer &= ~0x800ull; /* without NXE its bit is reserved */
+	assert_faults(HIGH + 0x200000, false, FAULT_P | FAULT_R);
+}
+
+static void test_supervisor_modes(void **state)
+{
+	uint32_t fault;
+	gpa_t gpa;
+
+	four_levels();
+	put(ROOT, 256, (ROOT + 0x1000) | P | W | U, 8);
+	cpu.rflags = 2;
+	cpu.cr4 |= 1ull << 20; /* SMEP */
+	assert_int_equal(guest_walk(&vm, &cpu, HIGH + 0x1000, WALK_FETCH, &gpa, &fault), -E_NOENT);
+	assert_int_equal(fault, FAULT_P | FAULT_I);
+	assert_int_equal(guest_walk(&vm, &cpu, HIGH + 0x2000, WALK_FETCH, &gpa, &fault), 0);
+	assert_int_equal(guest_walk(&vm, &cpu, HIGH, WALK_FETCH, &gpa, &fault), -E_NOENT); /* NX */
+	cpu.cr4 |= 1ull << 21; /* SMAP */
+	assert_faults(HIGH, false, FAULT_P);
+	assert_goes(HIGH + 0x2000, false, 0x7000);
+	cpu.rflags |= 1 << 18; /* AC */
+	assert_goes(HIGH, false, 0x5000);
+	assert_int_equal(guest_walk(&vm, &cpu, HIGH, WALK_SYSTEM, &gpa, &fault), -E_NOENT);
+	cpu.cpl = 3;
+	assert_goes(HIGH, false, 0x5000);
+	assert_faults(HIGH + 0x2000, false, FAULT_P | FAULT_U);
+	assert_int_equal(guest_walk(&vm, &cpu, HIGH + 0x2000, WALK_SYSTEM, &gpa, &fault), 0);
 }
 
 /* At the end of the address space the second page is page 0, looked up before anything is written.
@@ -212,7 +311,7 @@ static void test_wrap(void **state)
 	put(ROOT + 0x2000, 511, (ROOT + 0x3000) | P | W, 8);
 	put(ROOT + 0x3000, 511, 0x5000 | P | W, 8);
 	memset(data, 0x55, sizeof(data));
-	assert_int_equal(guest_linear_write(&vm, &cpu, UINT64_MAX - 7, data, 16, &fault, &at),
+	assert_int_equal(guest_linear_write(&vm, &cpu, UINT64_MAX - 7, data, 16, 0, &fault, &at),
 			 -E_NOENT);
 	assert_int_equal(guest_mem_read(&vm, 0x5ff8, data, 8), 0);
 	assert_int_equal(data[0], 0);
@@ -223,8 +322,12 @@ static void test_wrap(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST(test_no_paging), TEST(test_4_level), TEST(test_rights), TEST(test_pae),
-	    TEST(test_2_level),	  TEST(test_hostile), TEST(test_copies), TEST(test_wrap),
+	    TEST(test_no_paging),     TEST(test_4_level),
+	    TEST(test_rights),	      TEST(test_pae),
+	    TEST(test_2_level),	      TEST(test_hostile),
+	    TEST(test_copies),	      TEST(test_marks),
+	    TEST(test_reserved_bits), TEST(test_supervisor_modes),
+	    TEST(test_wrap),
 	};
 
 	return cmocka_run_group_tests_name("guest_walk", tests, NULL, NULL);

@@ -188,6 +188,7 @@ void hw_vcpu_paging(struct hw_vcpu *h, struct cpu_paging *p)
 	p->cr3 = vmread(VMCS_GUEST_CR3);
 	p->cr4 = cr4_read();
 	p->efer = vmread(VMCS_GUEST_EFER);
+	p->rflags = vmread(VMCS_GUEST_RFLAGS);
 	for (int i = 0; i < 4; i++)
 		p->pdpte[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
 	p->es_base = vmread(VMCS_GUEST_ES_BASE + SEG_STEP * SEG_ES);
