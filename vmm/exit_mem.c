@@ -115,7 +115,11 @@ void exit_mmio(struct vcpu *v, const struct vcpu_exit *e)
 	int err;
 
 	hw_vcpu_paging(v->hw, &a.paging);
-	have = e->mmio.fetch ? 0 : fetch(&a, rip, bytes);
+	if (e->mmio.fetch) { /* an empty bus reads as ones, and FF FF is no instruction */
+		hw_vcpu_inject_exception(v->hw, VECTOR_UD, false, 0);
+		return;
+	}
+	have = fetch(&a, rip, bytes);
 	if (!have || decode_mmio(bytes, have, a.paging.mode_bits, &insn) != 0) {
 		vm_crash(v->vm,
 			 "cannot carry out the access to %#lx by %02x %02x %02x %02x %02x %02x at "

@@ -176,8 +176,11 @@ static enum outcome handle_triple_fault(struct vcpu *v, const struct vcpu_exit *
 static enum outcome handle_failed(struct vcpu *v, const struct vcpu_exit *e)
 {
 	hw_vcpu_dump(v->hw, dump_line);
-	vm_crash(v->vm, "the processor cannot run it: exit reason %u, detail %#x, rip %#lx",
-		 e->failed.reason, e->failed.detail, hw_vcpu_rip(v->hw));
+	if (e->why)
+		vm_crash(v->vm, "%s (rip %#lx)", e->why, hw_vcpu_rip(v->hw));
+	else
+		vm_crash(v->vm, "the processor cannot run it: exit reason %u, detail %#x, rip %#lx",
+			 e->failed.reason, e->failed.detail, hw_vcpu_rip(v->hw));
 	return GO_ON;
 }
 

@@ -83,6 +83,7 @@ const char *vcpu_exit_name(enum vcpu_exit_kind k);
 struct vcpu_exit {
 	enum vcpu_exit_kind kind;
 	unsigned insn_len; /* of the instruction that exited; 0 when it is not known */
+	const char *why; /* FAILED: words, when there are better ones than the reason; else NULL */
 	union {
 		unsigned vector; /* HOST: interrupt to be handled, 0 for none */
 		struct {

@@ -329,6 +329,15 @@ static void test_string_fault(void **state)
 	assert_int_equal(injected_error, 0);
 }
 
+/* Code where no memory is: FF FF FF ... */
+static void test_fetch_from_nowhere(void **state)
+{
+	handle(
+	    (struct vcpu_exit){.kind = VCPU_EXIT_MMIO, .mmio = {.gpa = 0xd0000000, .fetch = true}});
+	assert_int_equal(injected, VECTOR_UD);
+	assert_int_equal(skips + crashes, 0);
+}
+
 static void test_cpuid(void **state)
 {
 	gpr[RAX] = 0xffffffff00000001;
@@ -442,8 +451,10 @@ static void test_rest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST(test_ports), TEST(test_string_io), TEST(test_string_fault),
-	    TEST(test_cpuid), TEST(test_msrs),	    TEST(test_rest),
+	    TEST(test_ports),	     TEST(test_string_io),
+	    TEST(test_string_fault), TEST(test_fetch_from_nowhere),
+	    TEST(test_cpuid),	     TEST(test_msrs),
+	    TEST(test_rest),
 	};
 
 	return cmocka_run_group_tests_name("exits", tests, NULL, NULL);

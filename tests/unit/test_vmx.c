@@ -222,6 +222,23 @@ static void test_ept_violation(void **state)
 	assert_int_equal(e.mmio.gpa, 0x1000);
 }
 
+/* Accesses that are no instruction's cannot be carried out for it. */
+static void test_no_memory(void **state)
+{
+	struct vcpu_exit e;
+
+	vmwrite(VMCS_GUEST_PHYS_ADDR, 0xd0000000);
+	assert_int_equal(decode(EXIT_REASON_EPT_VIOLATION, 0x182).kind, VCPU_EXIT_MMIO);
+	e = decode(EXIT_REASON_EPT_VIOLATION, 0x81);
+	assert_int_equal(e.kind, VCPU_EXIT_FAILED);
+	assert_non_null(strstr(e.why, "page tables"));
+	vmwrite(VMCS_IDT_VECTORING_INFO, VALID | INTR_TYPE_EXCEPTION | 6);
+	e = decode(EXIT_REASON_EPT_VIOLATION, 0x182);
+	assert_int_equal(e.kind, VCPU_EXIT_FAILED);
+	assert_non_null(strstr(e.why, "stack"));
+	assert_null(decode(EXIT_REASON_HLT, 0).why);
+}
+
 /* An IRET that an EPT violation or a full PML buffer cut short runs again with NMIs blocked. */
 static void test_iret_unblocking(void **state)
 {
@@ -691,6 +708,7 @@ int main(void)
 	    TEST(test_host_exits),
 	    TEST(test_unknown_exits),
 	    TEST(test_ept_violation),
+	    TEST(test_no_memory),
 	    TEST(test_iret_unblocking),
 	    TEST(test_requeue),
 	    TEST(test_injection_gates),

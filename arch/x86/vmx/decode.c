@@ -55,6 +55,22 @@ static enum vcpu_exit_kind decode_pml_full(struct hw_vcpu *h, struct vcpu_exit *
 	return VCPU_EXIT_LOG_FULL;
 }
 
+/*
+ * Nothing is there. What an instruction accesses can be carried out for it; what the
+ * processor accesses by itself, for a page walk or to deliver an event, cannot.
+ */
+static enum vcpu_exit_kind decode_no_memory(struct vcpu_exit *e, uint64_t q)
+{
+	if ((q & (EPT_Q_LINEAR | EPT_Q_FINAL)) == EPT_Q_LINEAR)
+		e->why = "its page tables lie where no memory is";
+	else if (vmread(VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID)
+		e->why = "an interrupt or exception needs its IDT, GDT, TSS or stack where no "
+			 "memory is";
+	else
+		return VCPU_EXIT_MMIO;
+	return VCPU_EXIT_FAILED;
+}
+
 static enum vcpu_exit_kind decode_ept(struct hw_vcpu *h, struct vcpu_exit *e)
 {
 	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
@@ -66,7 +82,7 @@ static enum vcpu_exit_kind decode_ept(struct hw_vcpu *h, struct vcpu_exit *e)
 	e->insn_len = 0; /* not valid for EPT violations */
 	nmi_blocking_restore(q);
 	if (slat_lookup(h->setup.slat, gpa, NULL, NULL) == UINT64_MAX)
-		return VCPU_EXIT_MMIO;
+		return decode_no_memory(e, q);
 	if (e->mmio.write && slat_log_fault(h->setup.slat, gpa))
 		return VCPU_EXIT_DIRTY;
 	return VCPU_EXIT_RESOLVED; /* mapped with enough rights by now: just try again */
@@ -170,6 +186,7 @@ void hw_vcpu_decode(struct hw_vcpu *h, struct vcpu_exit *e)
 	uint32_t reason = h->exit_reason & 0xffff;
 	const struct exit_row *row;
 
+	e->why = NULL;
 	if (h->failed_entry || (h->exit_reason & EXIT_REASON_ENTRY_FAILED)) {
 		e->kind = VCPU_EXIT_FAILED;
 		e->failed.reason = h->failed_entry ? 0xffff : reason;

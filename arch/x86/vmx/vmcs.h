@@ -190,6 +190,10 @@
 #define SEG_ACCESS_L (1u << 13)
 /* Pending debug exceptions: a single step */
 #define PENDING_DBG_BS (1u << 14)
+/* Exit qualification of EPT violations: there is a linear address; the access was to what it
+ * translates to, not to a table on the way */
+#define EPT_Q_LINEAR (1u << 7)
+#define EPT_Q_FINAL  (1u << 8)
 /* Exit qualification (EPT violation, PML full) and exit interruption information: an
  * IRET that was cut short had ended NMI blocking */
 #define EXIT_NMI_UNBLOCK (1u << 12)
