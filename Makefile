@@ -189,7 +189,7 @@ UNIT_vuart := $(FAKE_VM) vmm/dev/vuart.c vmm/dev/vuart_regs.c
 UNITS += vlapic vioapic vpic vpit vrtc
 UNIT_vrtc := $(FAKE_VM) vmm/dev/vrtc.c vmm/dev/vrtc_time.c
 UNIT_vpit := $(FAKE_VM) vmm/dev/vpit.c vmm/dev/vpit_channel.c
-UNIT_vpic := $(FAKE_VM) vmm/dev/vpic.c vmm/dev/vpic_chip.c
+UNIT_vpic = $(UNIT_vlapic) vmm/dev/vioapic.c vmm/dev/vpic.c vmm/dev/vpic_chip.c
 UNIT_vioapic := $(FAKE_VM) vmm/dev/vioapic.c
 UNIT_vlapic := $(FAKE_VM) vmm/dev/vlapic.c vmm/dev/vlapic_regs.c vmm/dev/vlapic_timer.c \
                vmm/dev/vlapic_ipi.c

@@ -13,6 +13,7 @@ unsigned fake_kicks;
 unsigned fake_msis;
 uint64_t fake_msi_addr;
 uint32_t fake_msi_data;
+struct vcpu *fake_kicked;
 unsigned fake_inits[VM_MAX_VCPUS], fake_nmis[VM_MAX_VCPUS], fake_sipis[VM_MAX_VCPUS];
 uint8_t fake_sipi_vector;
 
@@ -53,6 +54,7 @@ uint64_t vm_tsc_to_ns(const struct vm *vm, uint64_t guest_tsc)
 void vcpu_kick(struct vcpu *v)
 {
 	fake_kicks++;
+	fake_kicked = v;
 }
 
 void vcpu_init_ipi(struct vcpu *v)

@@ -25,6 +25,7 @@ extern unsigned fake_kicks;
 extern unsigned fake_msis;
 extern uint64_t fake_msi_addr;
 extern uint32_t fake_msi_data;
+extern struct vcpu *fake_kicked; /* the latest */
 /* INIT, SIPI and NMI by vCPU id. */
 extern unsigned fake_inits[VM_MAX_VCPUS], fake_nmis[VM_MAX_VCPUS], fake_sipis[VM_MAX_VCPUS];
 extern uint8_t fake_sipi_vector;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tests/unit/fake_vm.h"
+#include "vmm/dev/vlapic.h"
 #include "vmm/dev/vpic.h"
 
 static struct vm *vm;
@@ -30,7 +31,10 @@ static void init_pair(uint8_t icw4)
 
 static int setup(void **ctx)
 {
-	vm = fake_vm_create(64 * MiB, 1);
+	vm = fake_vm_create(64 * MiB, 2);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(vlapic_create(vm, vm->vcpus[i], i, &vm->vlapics[i]), 0);
+	vlapic_set_virtual_wire(vm->vlapics[0]);
 	assert_int_equal(vpic_create(vm, &p), 0);
 	init_pair(1);
 	fake_kicks = 0;
@@ -96,6 +100,22 @@ static void test_level(void **ctx)
 	vpic_set_line(p, 5, false);
 	out(0x20, 0x20);
 	assert_int_equal(ack(), -1);
+}
+
+/* A guest may take the 8259s' interrupts on another CPU: that one is woken. */
+static void test_other_cpu(void **ctx)
+{
+	struct vlapic *other = vm->vlapics[1];
+
+	vlapic_mmio_write(vm->vlapics[0], 0x350, 4, 0x10700); /* LINT0 masked */
+	vpic_set_line(p, 4, true);
+	assert_int_equal(fake_kicks, 0);
+	vpic_set_line(p, 4, false);
+	vlapic_mmio_write(other, 0xf0, 4, 0x1ff);
+	vlapic_mmio_write(other, 0x350, 4, 0x700);
+	vpic_set_line(p, 4, true);
+	assert_int_equal(fake_kicks, 1);
+	assert_ptr_equal(fake_kicked, vm->vcpus[1]);
 }
 
 static void test_mask(void **ctx)
@@ -343,11 +363,22 @@ static void test_any_bytes(void **ctx)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    T(test_edge),      T(test_level),	 T(test_mask),
-	    T(test_nesting),   T(test_cascade),	 T(test_special_fully_nested),
-	    T(test_auto_eoi),  T(test_rotation), T(test_special_mask),
-	    T(test_spurious),  T(test_poll),	 T(test_init_clears),
-	    T(test_move),      T(test_check),	 T(test_create_undoes),
+	    T(test_edge),
+	    T(test_other_cpu),
+	    T(test_level),
+	    T(test_mask),
+	    T(test_nesting),
+	    T(test_cascade),
+	    T(test_special_fully_nested),
+	    T(test_auto_eoi),
+	    T(test_rotation),
+	    T(test_special_mask),
+	    T(test_spurious),
+	    T(test_poll),
+	    T(test_init_clears),
+	    T(test_move),
+	    T(test_check),
+	    T(test_create_undoes),
 	    T(test_any_bytes),
 	};
 

@@ -291,6 +291,8 @@ static void vlapic_destroy(struct vdev *d)
 	struct vlapic *v = container_of(d, struct vlapic, vdev);
 
 	vtimer_cancel(&v->timer);
+	if (d->vm->vlapics[d->instance] == v) /* devices that go later may still drive lines */
+		d->vm->vlapics[d->instance] = NULL;
 	list_remove(&d->node);
 	kfree(v);
 }

@@ -7,6 +7,7 @@
 
 #include "kernel/lib/string.h"
 #include "kernel/mem.h"
+#include "vmm/dev/vlapic.h"
 
 enum { MASTER, SLAVE };
 
@@ -22,13 +23,21 @@ bool vpic_pending(const struct vpic *p)
 	return vpic_chip_request(&p->s.chip[MASTER], true) >= 0;
 }
 
+/* INTR reaches every local APIC's LINT0: whoever has it as ExtINT may take it. */
+static void kick_takers(struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->vcpu_count; i++)
+		if (vm->vlapics[i] && vlapic_lint0_extint(vm->vlapics[i]))
+			vcpu_kick(vm->vcpus[i]);
+}
+
 /* After any change: the slave's INT to the master, the master's INTR to the CPU. */
 static void vpic_update(struct vpic *p)
 {
 	vpic_chip_set_line(&p->s.chip[MASTER], VPIC_CASCADE,
 			   vpic_chip_request(&p->s.chip[SLAVE], false) >= 0);
-	if (vpic_pending(p) && p->vdev.vm->vcpus[0])
-		vcpu_kick(p->vdev.vm->vcpus[0]);
+	if (vpic_pending(p))
+		kick_takers(p->vdev.vm);
 }
 
 void vpic_set_line(struct vpic *p, unsigned line, bool level)

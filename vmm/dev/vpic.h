@@ -43,7 +43,7 @@ struct vpic {
 
 /* 0, -E_NOMEM, -E_EXIST (ports taken). */
 int must_check vpic_create(struct vm *vm, struct vpic **out);
-/* Drive input 0..15; 2 is the cascade and like any other number ignored. Kicks CPU 0. */
+/* Drive input 0..15; 2 is the cascade and like any other number ignored. */
 void vpic_set_line(struct vpic *p, unsigned line, bool level);
 /* Does the master ask for an interrupt (its INTR pin)? */
 bool vpic_pending(const struct vpic *p);
