@@ -4,42 +4,21 @@
  * whenever it runs hypervisor code; it drops it to let a guest run, to sleep, and
  * for a moment in task_yield. Interrupts are off while the lock is held.
  */
-#include "kernel/sched.h"
+#include "kernel/sched_inner.h"
 #include "arch/x86/apic.h"
-#include "arch/x86/cpu.h"
 #include "arch/x86/io.h"
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "kernel/mem.h"
 #include "kernel/time.h"
-#include "kernel/timer.h"
 
 #define TASK_STACK_ORDER 3 /* 32 KiB */
 #define STACK_CANARY	 0x5cab5cab5cab5cabull
+/* With nobody waiting a guest is left that often; the CPU looks for work. */
+#define ALONE_NS (10 * NS_PER_MS)
 
-struct task {
-	struct list node; /* in a run queue or a wait queue */
-	uint64_t rsp;
-	const char *name;
-	unsigned cpu;
-	bool queued; /* in the run queue */
-	bool dead;
-	bool timed_out;
-	struct timer sleep;
-	uint64_t *stack; /* lowest word is the canary */
-};
-
-struct run_queue {
-	struct list ready;
-	struct task *current; /* NULL in the idle loop */
-	uint64_t idle_rsp;
-	uint64_t idle_ns;
-	uint64_t guest_ticks;
-	unsigned vcpus;
-	bool sleeping;
-};
-
-static struct run_queue queues[MAX_CPUS];
+struct run_queue sched_queues[MAX_CPUS];
+struct list sched_tasks = LIST_INIT(sched_tasks);
 
 /* ---- the host lock: a ticket lock, so that no CPU starves ------------------- */
 
@@ -65,13 +44,15 @@ static void task_exit(void);
 void sched_init(void)
 {
 	task_exit_hook = task_exit;
-	for (unsigned i = 0; i < MAX_CPUS; i++)
-		list_init(&queues[i].ready);
+	for (unsigned i = 0; i < MAX_CPUS; i++) {
+		list_init(&sched_queues[i].host);
+		fair_init(&sched_queues[i].fair);
+	}
 }
 
 static struct run_queue *my_queue(void)
 {
-	return &queues[this_cpu()->index];
+	return &sched_queues[this_cpu()->index];
 }
 
 void sched_kick_cpu(unsigned cpu)
@@ -80,14 +61,45 @@ void sched_kick_cpu(unsigned cpu)
 		apic_send_kick(cpus[cpu].apic_id);
 }
 
+void sched_charge(struct run_queue *q)
+{
+	struct task *t = q->current;
+	uint64_t now = time_ns(), ns = now - q->charged_ns;
+
+	if (!t)
+		return;
+	q->charged_ns = now;
+	t->used_ns += ns;
+	if (t->run.share)
+		fair_charge(&q->fair, t->run.share, ns);
+	else
+		fair_charge_host(&q->fair, ns);
+}
+
 static void task_wake(struct task *t)
 {
-	if (t->queued || t->dead)
+	struct run_queue *q = &sched_queues[t->cpu];
+
+	if (t->ready || t->dead)
 		return;
-	list_remove(&t->node);
-	t->queued = true;
-	list_append(&queues[t->cpu].ready, &t->node);
+	list_remove(&t->run.node);
+	t->ready = true;
+	sched_charge(q); /* the newcomer is compared with what is true now */
+	if (t->run.share)
+		fair_wake(&q->fair, &t->run);
+	else
+		list_append(&q->host, &t->run.node);
+	task_hurry(t, t->hurried);
 	sched_kick_cpu(t->cpu);
+}
+
+void task_hurry(struct task *t, bool on)
+{
+	t->hurried = on && t->run.share;
+	if (!t->ready || !t->hurried)
+		return;
+	list_remove(&t->run.node);
+	list_append(&sched_queues[t->cpu].host, &t->run.node);
 }
 
 static void sleep_over(struct timer *timer)
@@ -98,7 +110,8 @@ static void sleep_over(struct timer *timer)
 	task_wake(t);
 }
 
-struct task *task_create_on(unsigned cpu, const char *name, void (*fn)(void *arg), void *arg)
+struct task *task_create_on(unsigned cpu, const char *name, struct sched_share *share,
+			    void (*fn)(void *arg), void *arg)
 {
 	struct task *t = kzalloc(sizeof(*t));
 	uint64_t *top;
@@ -113,7 +126,9 @@ struct task *task_create_on(unsigned cpu, const char *name, void (*fn)(void *arg
 	t->stack[0] = STACK_CANARY;
 	t->name = name;
 	t->cpu = cpu;
-	list_init(&t->node);
+	t->run.share = share;
+	list_init(&t->run.node);
+	list_append(&sched_tasks, &t->all);
 	timer_init(&t->sleep, sleep_over);
 	/* What context_switch pops: r15 r14 r13 r12 rbx rbp, then its return address. */
 	top = t->stack + (PAGE_SIZE << TASK_STACK_ORDER) / 8;
@@ -131,7 +146,7 @@ struct task *task_create_on(unsigned cpu, const char *name, void (*fn)(void *arg
 
 struct task *task_create(const char *name, void (*fn)(void *arg), void *arg)
 {
-	return task_create_on(0, name, fn, arg);
+	return task_create_on(0, name, NULL, fn, arg);
 }
 
 struct task *task_current(void)
@@ -142,7 +157,8 @@ struct task *task_current(void)
 static void task_free(struct task *t)
 {
 	timer_cancel(&t->sleep);
-	list_remove(&t->node);
+	list_remove(&t->run.node);
+	list_remove(&t->all);
 	pages_free(t->stack, TASK_STACK_ORDER);
 	kfree(t);
 }
@@ -155,6 +171,9 @@ static void task_switch_out(void)
 
 	if (t->stack[0] != STACK_CANARY)
 		panic("task %s: stack overflow", t->name);
+	sched_charge(q);
+	if (!t->ready && t->run.share)
+		fair_sleep(&t->run);
 	q->current = NULL;
 	context_switch(&t->rsp, q->idle_rsp);
 }
@@ -168,10 +187,14 @@ static void task_exit(void)
 
 void task_yield(void)
 {
-	struct task *t = task_current();
+	struct run_queue *q = my_queue();
+	struct task *t = q->current;
 
-	t->queued = true;
-	list_append(&my_queue()->ready, &t->node);
+	t->ready = true;
+	if (t->run.share && !t->hurried)
+		fair_requeue(&q->fair, &t->run);
+	else
+		list_append(&q->host, &t->run.node);
 	task_switch_out();
 }
 
@@ -185,57 +208,27 @@ void task_sleep_until(uint64_t deadline_ns)
 		task_switch_out();
 }
 
-bool sched_others_waiting(void)
-{
-	return !list_empty(&my_queue()->ready);
-}
-
-unsigned sched_place_vcpu(void)
-{
-	unsigned best = MAX_CPUS;
-
-	/* From the last CPU down: the boot CPU also serves NIC, console and moves. A CPU
-	 * where VMX could not be switched on runs no guests. */
-	for (unsigned i = cpu_count; i-- > 0;)
-		if (cpus[i].vmxon_page &&
-		    (best == MAX_CPUS || queues[i].vcpus < queues[best].vcpus))
-			best = i;
-	ASSERT(best != MAX_CPUS); /* VMs are built only where virt_detect says usable */
-	queues[best].vcpus++;
-	return best;
-}
-
-void sched_unplace_vcpu(unsigned cpu)
-{
-	queues[cpu].vcpus--;
-}
-
-uint64_t sched_idle_ns(unsigned cpu)
-{
-	return queues[cpu].idle_ns;
-}
-
-void sched_count_guest(uint64_t ticks)
-{
-	my_queue()->guest_ticks += ticks;
-}
-
-/* idle() counts from falling asleep to waking up: what lies between comes off here. */
-void sched_count_irq(uint64_t ns)
+bool sched_turn_is_over(void)
 {
 	struct run_queue *q = my_queue();
+	uint64_t ran;
 
-	if (q->sleeping)
-		q->idle_ns -= ns;
+	sched_charge(q);
+	ran = q->charged_ns - q->turn_ns;
+	if ((!list_empty(&q->host) && fair_host_first(&q->fair)) ||
+	    fair_turn_is_over(&q->fair, q->current->run.share, ran))
+		return true;
+	if (ran >= FAIR_SLICE_NS) /* its weight is worth another turn */
+		q->turn_ns = q->charged_ns;
+	return false;
 }
 
-uint64_t sched_work_ticks(void)
+uint64_t sched_turn_end_ns(void)
 {
-	uint64_t work = time_ticks() * cpu_count;
+	const struct run_queue *q = my_queue();
+	bool alone = list_empty(&q->host) && list_empty(&q->fair.guests);
 
-	for (unsigned i = 0; i < cpu_count; i++)
-		work -= time_ns_to_ticks(queues[i].idle_ns) + queues[i].guest_ticks;
-	return work;
+	return alone ? q->charged_ns + ALONE_NS : q->turn_ns + FAIR_SLICE_NS;
 }
 
 /* ---- wait queues ---------------------------------------------------------------- */
@@ -250,7 +243,7 @@ int waitq_wait(struct waitq *wq, uint64_t deadline_ns)
 	struct task *t = task_current();
 
 	t->timed_out = false;
-	list_append(&wq->waiters, &t->node);
+	list_append(&wq->waiters, &t->run.node);
 	if (deadline_ns != TIME_NEVER)
 		timer_arm(&t->sleep, deadline_ns);
 	task_switch_out();
@@ -261,7 +254,7 @@ int waitq_wait(struct waitq *wq, uint64_t deadline_ns)
 void waitq_wake_all(struct waitq *wq)
 {
 	while (!list_empty(&wq->waiters))
-		task_wake(list_entry(wq->waiters.next, struct task, node));
+		task_wake(list_entry(wq->waiters.next, struct task, run.node));
 }
 
 /* ---- the CPU's loop ------------------------------------------------------------- */
@@ -273,6 +266,7 @@ static void idle(struct run_queue *q)
 	if (next <= start)
 		return;
 	apic_timer_set(next == TIME_NEVER ? 0 : MAX(time_ns_to_ticks(next), 1ull));
+	q->sleep_start_ns = start;
 	q->sleeping = true;
 	host_unlock();
 	cpu_wait_interrupt();
@@ -289,6 +283,15 @@ void sched_take_interrupts(void)
 	host_lock();
 }
 
+static struct task *pick(struct run_queue *q)
+{
+	struct fair_task *guest = fair_pick(&q->fair);
+
+	if (!list_empty(&q->host) && (!guest || fair_host_first(&q->fair)))
+		return list_entry(q->host.next, struct task, run.node);
+	return guest ? container_of(guest, struct task, run) : NULL;
+}
+
 _Noreturn void sched_run(void)
 {
 	struct run_queue *q = my_queue();
@@ -298,14 +301,15 @@ _Noreturn void sched_run(void)
 
 		sched_take_interrupts();
 		timers_run();
-		if (list_empty(&q->ready)) {
+		t = pick(q);
+		if (!t) {
 			idle(q);
 			continue;
 		}
-		t = list_entry(q->ready.next, struct task, node);
-		list_remove(&t->node);
-		t->queued = false;
+		list_remove(&t->run.node);
+		t->ready = false;
 		q->current = t;
+		q->turn_ns = q->charged_ns = time_ns();
 		context_switch(&q->idle_rsp, t->rsp);
 		if (t->dead)
 			task_free(t);

@@ -17,7 +17,6 @@
 #include "vmm/dev/vpic.h"
 #include "vmm/exits.h"
 
-#define SLICE_NS  (10 * NS_PER_MS)
 #define RFLAGS_IF BIT(9)
 
 static uint16_t next_asid = 1;
@@ -130,6 +129,7 @@ static void park(struct vcpu *v)
 		hw_vcpu_get_state(v->hw, v->state);
 	take_signals(v); /* the state must have them: it may go on elsewhere */
 	v->stopped = true;
+	task_hurry(task_current(), false);
 	waitq_wake_all(&v->stopped_wq);
 	while (v->stop_requested && !v->exiting)
 		waitq_wait(&v->wake, TIME_NEVER);
@@ -139,6 +139,8 @@ static void park(struct vcpu *v)
 void vcpu_request_stop(struct vcpu *v)
 {
 	v->stop_requested = true;
+	if (!v->stopped)
+		task_hurry(v->task, true);
 	vcpu_kick(v);
 }
 
@@ -156,6 +158,7 @@ void vcpu_take_signals(struct vcpu *v)
 void vcpu_run(struct vcpu *v)
 {
 	v->stop_requested = false;
+	task_hurry(v->task, false);
 	vcpu_kick(v);
 }
 
@@ -177,11 +180,9 @@ void vcpus_leave_guest(struct vm *vm)
 
 static uint64_t entry_deadline(void)
 {
-	uint64_t now = time_ns(), next = timer_next_deadline();
-
 	/* Bounded even when nothing else waits: some emulators deliver no host
 	 * interrupt while the guest runs with interrupts off. */
-	return time_ns_to_ticks(MIN(next, now + SLICE_NS));
+	return time_ns_to_ticks(MIN(timer_next_deadline(), sched_turn_end_ns()));
 }
 
 static void enter(struct vcpu *v)
@@ -205,6 +206,7 @@ static void enter(struct vcpu *v)
 	vcpu_drain_dirty(v);
 	hw_vcpu_decode(v->hw, &exit);
 	v->vm->stats.exits[exit.kind]++;
+	v->exits++;
 	exits_handle(v, &exit);
 }
 
@@ -265,7 +267,7 @@ static void vcpu_task(void *arg)
 		}
 		enter(v);
 		timers_run();
-		if (sched_others_waiting())
+		if (sched_turn_is_over())
 			task_yield();
 	}
 	if (v->hw)
@@ -276,6 +278,22 @@ static void vcpu_task(void *arg)
 }
 
 /* ---- life --------------------------------------------------------------------------- */
+
+/* vCPUs of a VM on one CPU take turns within the VM's share of that CPU. */
+static void place(struct vcpu *v)
+{
+	uint8_t siblings[MAX_CPUS] = {0};
+	const struct vm *vm = v->vm;
+
+	for (uint32_t i = 0; i < v->id; i++)
+		siblings[vm->vcpus[i]->cpu]++;
+	v->cpu = sched_place_vcpu(vm->cfg.weight, siblings);
+	v->own_share.weight = vm->cfg.weight;
+	v->share = &v->own_share;
+	for (uint32_t i = 0; i < v->id; i++)
+		if (vm->vcpus[i]->cpu == v->cpu)
+			v->share = vm->vcpus[i]->share;
+}
 
 int vcpu_create(struct vm *vm, uint32_t id)
 {
@@ -294,14 +312,14 @@ int vcpu_create(struct vm *vm, uint32_t id)
 	v->stop_requested = true;
 	waitq_init(&v->wake);
 	waitq_init(&v->stopped_wq);
-	v->cpu = sched_place_vcpu();
+	place(v);
 	vm->vcpus[id] = v;
 	err = vlapic_create(vm, v, id, &v->lapic);
 	if (err)
 		return err;
 	vm->vlapics[id] = v->lapic;
 	vcpu_reset_state(v);
-	v->task = task_create_on(v->cpu, "vcpu", vcpu_task, v);
+	v->task = task_create_on(v->cpu, "vcpu", v->share, vcpu_task, v);
 	if (!v->task)
 		return -E_NOMEM;
 	vcpu_wait_stopped(v);
@@ -319,7 +337,7 @@ void vcpu_end(struct vcpu *v)
 
 void vcpu_free(struct vcpu *v)
 {
-	sched_unplace_vcpu(v->cpu);
+	sched_unplace_vcpu(v->cpu, v->vm->cfg.weight);
 	v->vm->vcpus[v->id] = NULL;
 	kfree(v->state);
 	kfree(v);

@@ -7,6 +7,7 @@
 #define VMM_VCPU_H
 
 #include "arch/x86/cpu_state.h"
+#include "kernel/sched_fair.h"
 #include "kernel/task.h"
 #include "vmm/vm.h"
 
@@ -33,7 +34,8 @@ struct vcpu {
 	bool wait_sipi, halted, nmi_pending;
 	bool init_pending, sipi_pending;
 	uint8_t sipi_vector;
-	uint64_t run_ticks;
+	struct sched_share own_share, *share; /* its own, or that of a sibling on the same CPU */
+	uint64_t run_ticks, exits;
 };
 
 /*

@@ -332,4 +332,16 @@ MACHINES = [
       "what the processor logged is taken over after each exit"),
 ]
 
-MUTANTS = PAGES + STREAM + HANDOVER + DEVICES + WIRE + MACHINES
+SCHEDULER = [
+    m("weights-ignored", "unit:sched", "kernel/sched_fair.c",
+      "(ns << VTIME_SHIFT) / s->weight", "(ns << VTIME_SHIFT) / 100",
+      "guests get CPU time by weight"),
+    m("sleepers-hoard", "unit:sched", "kernel/sched_fair.c",
+      "if (before(s->vtime, least))", "if (0)",
+      "an hour asleep is not an hour ahead of the others"),
+    m("host-without-bound", "unit:sched", "kernel/sched_fair.c",
+      "return q->host_lead <= 0;", "return true;",
+      "the host's tasks leave guests their half"),
+]
+
+MUTANTS = PAGES + STREAM + HANDOVER + DEVICES + WIRE + MACHINES + SCHEDULER
