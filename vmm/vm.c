@@ -17,6 +17,8 @@
 #include "vmm/vm_build.h"
 
 #define DISK_PATIENCE_NS (2 * NS_PER_S)
+/* Between two resets by the guest: one in a loop must not keep the host loading kernels. */
+#define RESET_PACE_NS NS_PER_S
 
 static struct list vms = LIST_INIT(vms);
 static struct waitq service_wq; /* the service task waits here for guests' requests */
@@ -319,6 +321,7 @@ static void reset(struct vm *vm)
 	int err;
 
 	log_info("vm %s: reset by the guest", vm->cfg.name);
+	vm->reset_not_before_ns = time_ns() + RESET_PACE_NS;
 	halt(vm);
 	if (vm->state != VM_RUNNING) { /* stopped meanwhile: when it runs again */
 		vm->reset_requested = true;
@@ -345,7 +348,7 @@ static bool serve_request(struct vm *vm)
 		vm->poweroff_requested = false;
 		log_info("vm %s: powered off by the guest", vm->cfg.name);
 		vm_destroy(vm);
-	} else if (vm->reset_requested) {
+	} else if (vm->reset_requested && time_ns() >= vm->reset_not_before_ns) {
 		vm->reset_requested = false;
 		reset(vm);
 	} else {
@@ -367,6 +370,21 @@ static bool serve(struct vm *vm)
 	return served;
 }
 
+/* When a reset that was put off is due. */
+static uint64_t next_reset_ns(void)
+{
+	uint64_t next = TIME_NEVER;
+	struct list *node;
+
+	list_for_each (node, &vms) {
+		const struct vm *vm = list_entry(node, struct vm, node);
+
+		if (vm->reset_requested && vm->state == VM_RUNNING && !vm->move_under_way)
+			next = MIN(next, vm->reset_not_before_ns);
+	}
+	return next;
+}
+
 static void service_task(void *arg)
 {
 	for (;;) {
@@ -379,7 +397,7 @@ static void service_task(void *arg)
 				break; /* it blocked: the list may have changed */
 		}
 		if (!again)
-			waitq_wait(&service_wq, TIME_NEVER);
+			waitq_wait(&service_wq, next_reset_ns());
 	}
 }
 

@@ -105,6 +105,7 @@ struct vm {
 
 	/* by the guest, or by its failure; handled outside the exit, by the service task */
 	bool poweroff_requested, reset_requested, crash_requested;
+	uint64_t reset_not_before_ns; /* guests that reset in a loop are slowed down */
 	bool force_disks; /* the next start takes reservations away from whoever holds them */
 	bool gave_away;	  /* another host owns it: freeing must not touch the disks */
 	bool move_under_way;

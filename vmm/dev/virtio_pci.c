@@ -6,6 +6,7 @@
 #include "vmm/dev/virtio_pci.h"
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
+#include "kernel/time.h"
 #include "vmm/dev/virtio_common.h"
 
 /* BAR 0: one page for each structure */
@@ -230,8 +231,11 @@ void virtio_pci_break(struct virtio_pci *v, unsigned queue, const char *what)
 {
 	if (v->s->status & VIRTIO_STATUS_NEEDS_RESET)
 		return;
-	log_warn("%s %u: queue %u: %s; the device waits for a reset by its driver",
-		 v->vdev.ops->table->name, v->vdev.instance, queue, what);
+	/* A guest may do this in a loop; the log is everybody's. */
+	if (time_ns() >= v->quiet_until_ns)
+		log_warn("%s %u: queue %u: %s; the device waits for a reset by its driver",
+			 v->vdev.ops->table->name, v->vdev.instance, queue, what);
+	v->quiet_until_ns = time_ns() + NS_PER_S;
 	v->s->status |= VIRTIO_STATUS_NEEDS_RESET;
 	virtio_pci_config_changed(v); /* 2.1.2 */
 }

@@ -81,7 +81,8 @@ struct virtio_pci {
 	const struct virtio_ops *ops;
 	uint64_t features; /* offered */
 	uint16_t queue_count, queue_max;
-	uint8_t window_cap; /* offset of the PCI configuration access capability */
+	uint8_t window_cap;	 /* offset of the PCI configuration access capability */
+	uint64_t quiet_until_ns; /* host time: no more words in the log about a broken queue */
 	struct virtq queue[VIRTIO_MAX_QUEUES];
 };
 
