@@ -71,7 +71,7 @@ SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/host_conf
                kernel/console_line.c kernel/console_edit.c kernel/console_complete.c kernel/console.c \
                kernel/console_help.c kernel/console_out.c kernel/console_table.c \
                kernel/console_serial.c kernel/commands_host.c kernel/commands_net.c
-SRC_vmm     += vmm/commands_vm.c vmm/commands_vm_show.c vmm/commands_vm_define.c \
+SRC_vmm     += vmm/commands_vm.c vmm/commands_vm_show.c vmm/commands_vm_top.c vmm/commands_vm_define.c \
                vmm/commands_vm_console.c
 SRC_migrate += migrate/commands_move.c migrate/move_options.c
 SRC_drivers += kernel/drivers/serial.c
@@ -175,7 +175,7 @@ UNIT_console := kernel/console.c kernel/console_help.c kernel/console_out.c \
                 kernel/console_table.c kernel/console_line.c kernel/console_edit.c kernel/console_complete.c \
                 kernel/lib/err.c kernel/lib/format.c kernel/lib/strutil.c tests/unit/fake_kernel.c
 UNIT_commands_vm = $(UNIT_console) vmm/commands_vm.c vmm/commands_vm_show.c \
-                   vmm/commands_vm_define.c vmm/commands_vm_console.c
+                   vmm/commands_vm_top.c vmm/commands_vm_define.c vmm/commands_vm_console.c
 UNIT_move_options := migrate/move_options.c kernel/lib/format.c kernel/lib/strutil.c
 UNIT_log     := kernel/log.c kernel/lib/format.c kernel/lib/strutil.c
 

@@ -314,10 +314,12 @@ static const struct command commands[] = {
     },
     {
 	.name = "top",
-	.args = "[TIMES]",
-	.summary = "CPU use of each VM and vCPU over a second",
+	.args = "[SECONDS]",
+	.summary = "who uses the CPUs: VMs, vCPUs, the host's tasks",
 	.help = "Example: top 5\n"
-		"Measures once unless told; Ctrl-C ends it.\n",
+		"Measures for one second unless told. GUEST is time in guest code, HOST the\n"
+		"handling of its exits, in parts of one CPU. WEIGHT is the VM's claim on a CPU\n"
+		"that several want ('weight' in vm.conf). Idle tasks are not shown.\n",
 	.max_args = 1,
 	.run = commands_run_top,
     },

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `console VM`: the host's terminal becomes the guest's. The guest's output
- * comes by a sink that may not block: it goes out at once while the serial line
- * has room, else to a ring that this task empties. The VM may leave at any time.
+ * `console VM`: the host's terminal becomes the guest's. First what came while nobody
+ * watched; then the guest's output comes by a sink that may not block: it goes out at
+ * once while the serial line has room, else to a ring that this task empties, a piece
+ * between two keys. The VM may leave at any time.
  */
 #include "vmm/commands_vm_inner.h"
 
@@ -13,7 +14,9 @@
 #include "vmm/dev/vuart.h"
 
 #define RING	    16384u /* a power of two */
-#define HISTORY	    2048   /* of the last output, shown when attaching */
+#define HISTORY	    16384  /* of what nobody saw, shown when attaching */
+#define CONTEXT	    2048   /* of the last output, shown although it was seen */
+#define PIECE	    1024   /* of the ring: a tenth of a second at 115200 baud */
 #define POLL_NS	    (20 * NS_PER_MS)
 #define INPUT_TRIES 50 /* at POLL_NS, for a guest that does not read */
 
@@ -37,7 +40,8 @@ static void sink(void *ctx, const char *data, size_t len)
 	}
 	a->direct = false;
 	for (size_t i = 0; i < len; i++) {
-		if (a->head - a->tail == RING) {
+		/* Once something is lost, so is all until the gap can be told of, in its place. */
+		if (a->lost || a->head - a->tail == RING) {
 			a->lost += len - i;
 			return;
 		}
@@ -45,18 +49,21 @@ static void sink(void *ctx, const char *data, size_t len)
 	}
 }
 
-/* Blocks: the ring to the terminal, until it is empty. */
+/* Blocks: a piece of the ring to the terminal; a guest that floods must not keep us here. */
 static void drain(struct attachment *a)
 {
-	while (a->head != a->tail) {
+	for (unsigned done = 0; a->head != a->tail && done < PIECE;) {
 		uint32_t at = a->tail % RING, n = MIN(a->head - a->tail, RING - at);
 		char part[256];
 
 		n = MIN(n, (uint32_t)sizeof(part));
 		memcpy(part, a->ring + at, n);
 		a->tail += n;
+		done += n;
 		console_write_raw(a->con, part, n);
 	}
+	if (a->head != a->tail)
+		return;
 	if (a->lost)
 		console_printf(
 		    a->con,
@@ -104,13 +111,21 @@ static void talk(struct attachment *a)
 
 static void attach(struct attachment *a, struct vuart *u)
 {
-	size_t n = vuart_history(u, a->history, sizeof(a->history)), skip = 0;
+	uint64_t unseen = vuart_unseen(u);
+	size_t n = MIN(MAX(unseen, (uint64_t)CONTEXT), sizeof(a->history)), skip = 0;
+	bool cut;
 
+	n = vuart_history(u, a->history, n);
+	cut = n < u->tx_bytes;
 	vuart_set_sink(u, sink, a);
-	while (n == sizeof(a->history) && skip < n && a->history[skip] != '\n')
+	while (cut && skip < n && a->history[skip] != '\n')
 		skip++; /* begin with a whole line */
+	skip = skip < n ? skip : 0;
 	console_printf(a->con, "attached to %s; Ctrl-%c detaches\n", a->name, a->con->escape | '@');
 	a->con->raw = true;
+	if (unseen > n - skip)
+		console_printf(a->con, "[%lu bytes that came before this were not kept]",
+			       (unsigned long)(unseen - (n - skip)));
 	console_write_raw(a->con, a->history + skip, n - skip);
 	drain(a);
 }
@@ -136,7 +151,7 @@ int commands_run_console(struct console *con, int argc, char **argv)
 	con->raw = false;
 	u = attached(a);
 	if (u)
-		vuart_set_sink(u, NULL, NULL);
+		vuart_clear_sink(u, a->head - a->tail + a->lost);
 	console_printf(con, u ? "\ndetached from %s\n" : "\n%s is not here any more\n", a->name);
 	kfree(a);
 	return 0;

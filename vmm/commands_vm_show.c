@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* `list`, `info` and `top`: VMs, their configuration and their counters. */
+/* `list` and `info`: VMs, their configuration and their counters. */
 #include "vmm/commands_vm_inner.h"
 
 #include "arch/x86/virt.h"
@@ -8,8 +8,6 @@
 #include "kernel/time.h"
 #include "vmm/vcpu.h"
 
-#define TOP_ROWS  64
-#define TOP_TIMES 1000
 #define TEXT_PART 400 /* of long texts, below console_printf's limit */
 
 int commands_run_list(struct console *con, int argc, char **argv)
@@ -137,74 +135,5 @@ int commands_run_info(struct console *con, int argc, char **argv)
 	print_nics(con, &copy.cfg);
 	if (copy.stats.starts)
 		print_exits(con, &copy);
-	return 0;
-}
-
-/* ---- top ------------------------------------------------------------------------- */
-
-struct top_row {
-	char name[VM_NAME_LEN];
-	uint32_t vcpu;
-	uint64_t ticks;
-};
-
-static unsigned top_snapshot(struct top_row *rows)
-{
-	const struct vm *vm;
-	unsigned count = 0;
-
-	for (unsigned i = 0; (vm = vm_at(i)); i++) {
-		for (uint32_t v = 0; v < vm->vcpu_count && count < TOP_ROWS; v++) {
-			str_copy(rows[count].name, vm->cfg.name, VM_NAME_LEN);
-			rows[count].vcpu = v;
-			rows[count++].ticks = vm->vcpus[v] ? vm->vcpus[v]->run_ticks : 0;
-		}
-	}
-	return count;
-}
-
-/* Thousandths of one CPU that this vCPU ran guest code since the row was taken. */
-static unsigned top_share(const struct top_row *row, uint64_t elapsed)
-{
-	const struct vm *vm = vm_find(row->name);
-	uint64_t ticks;
-
-	if (!vm || row->vcpu >= vm->vcpu_count || !vm->vcpus[row->vcpu])
-		return 0;
-	ticks = vm->vcpus[row->vcpu]->run_ticks;
-	ticks = ticks > row->ticks ? ticks - row->ticks : 0;
-	return (unsigned)(MIN(ticks, elapsed) / (elapsed / 1000 + 1));
-}
-
-int commands_run_top(struct console *con, int argc, char **argv)
-{
-	static struct top_row rows[TOP_ROWS];
-	uint64_t times = 1;
-
-	if (argc > 1 && (str_to_u64(argv[1], &times) || !times || times > TOP_TIMES))
-		return console_fail(con, -E_INVAL, "'%s' is not a number from 1 to %d", argv[1],
-				    TOP_TIMES);
-	for (; times; times--) {
-		uint64_t start = time_ticks(), elapsed;
-		unsigned count = top_snapshot(rows);
-
-		if (!count) {
-			console_printf(con, "no VM runs\n");
-			return 0;
-		}
-		if (console_wait(con, time_ns() + NS_PER_S))
-			return 0; /* Ctrl-C is how top ends */
-		elapsed = time_ticks() - start;
-		table_begin(con, "VM|>VCPU|>CPU");
-		for (unsigned i = 0; i < count; i++) {
-			unsigned share = top_share(&rows[i], elapsed);
-
-			table_row(con);
-			table_cell(con, "%s", rows[i].name);
-			table_cell(con, "%u", rows[i].vcpu);
-			table_cell(con, "%u.%u %%", share / 10, share % 10);
-		}
-		table_end(con);
-	}
 	return 0;
 }

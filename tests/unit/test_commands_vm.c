@@ -11,8 +11,10 @@
 #include "tests/unit/fake_kernel.h"
 #include "arch/x86/virt.h"
 #include "kernel/files.h"
+#include "kernel/sched.h"
 #include "vmm/commands_vm.h"
 #include "vmm/dev/vuart.h"
+#include "vmm/vcpu.h"
 
 /* ---- a fake vmm ------------------------------------------------------------------- */
 
@@ -22,6 +24,7 @@ static struct vuart uart;
 static char typed[256], did[64];
 static int next_err;
 static bool flood;
+static uint64_t unseen, left_unshown;
 static size_t room = SIZE_MAX; /* on the terminal */
 static void (*uart_sink)(void *ctx, const char *data, size_t len);
 static struct file conf = {.path = "vms/db/vm.conf", .data = (const uint8_t *)"x", .size = 1};
@@ -106,6 +109,17 @@ void vuart_set_sink(struct vuart *u, void (*fn)(void *ctx, const char *data, siz
 	u->sink_ctx = ctx;
 }
 
+void vuart_clear_sink(struct vuart *u, uint64_t unshown)
+{
+	uart_sink = u->sink = NULL;
+	left_unshown = unshown;
+}
+
+uint64_t vuart_unseen(const struct vuart *u)
+{
+	return unseen;
+}
+
 size_t vuart_input(struct vuart *u, const char *data, size_t len)
 {
 	strncat(typed, data, len);
@@ -124,6 +138,11 @@ size_t vuart_input(struct vuart *u, const char *data, size_t len)
 
 size_t vuart_history(const struct vuart *u, char *buf, size_t size)
 {
+	if (unseen) { /* lines of ten bytes */
+		for (size_t i = 0; i < size; i++)
+			buf[i] = (i + 3) % 10 == 9 ? '\n' : 'h';
+		return size;
+	}
 	memcpy(buf, "login: ", 7);
 	return 7;
 }
@@ -136,6 +155,65 @@ void task_sleep_until(uint64_t deadline_ns)
 const char *log_level_name(enum log_level level)
 {
 	return "";
+}
+
+/* ---- processors: in tenths of a percent ----------------------------------------------- */
+
+unsigned cpu_count = 2;
+static uint64_t cpu_idle[2], cpu_guest[2];
+static struct vcpu vcpu[3];
+static struct { /* what the code knows as struct task */
+	uint64_t ns;
+	const char *name;
+	bool host;
+} task[5] = {{0, "vcpu", false},
+	     {0, "vcpu", false},
+	     {0, "vcpu", false},
+	     {0, "console", true},
+	     {0, "link", true}};
+
+uint64_t sched_idle_ns(unsigned cpu)
+{
+	return cpu_idle[cpu];
+}
+
+uint64_t sched_guest_ns(unsigned cpu)
+{
+	return cpu_guest[cpu];
+}
+
+uint64_t sched_task_ns(const struct task *t)
+{
+	return *(const uint64_t *)t;
+}
+
+bool sched_task_at(unsigned index, struct task_use *out)
+{
+	if (index >= ARRAY_SIZE(task))
+		return false;
+	*out = (struct task_use){(const struct task *)&task[index], task[index].name, 0,
+				 task[index].host, task[index].ns};
+	return true;
+}
+
+static void vcpu_works(unsigned i, uint64_t guest, uint64_t host, uint64_t exits)
+{
+	vcpu[i].run_ticks += guest; /* 1 GHz */
+	vcpu[i].exits += exits;
+	task[i].ns += guest + host;
+}
+
+/* web: 40 % on CPU 0; db: 10 % and 60 % on CPU 1. */
+static void cpus_work(uint64_t permille)
+{
+	vcpu_works(0, 400 * permille, 50 * permille, 77);
+	vcpu_works(1, 100 * permille, 5 * permille, 3);
+	vcpu_works(2, 600 * permille, 0, 4);
+	task[4].ns += 25 * permille;
+	cpu_guest[0] += 400 * permille;
+	cpu_guest[1] += 700 * permille;
+	cpu_idle[0] += 520 * permille;
+	cpu_idle[1] += 290 * permille;
 }
 
 /* ---- the terminal ------------------------------------------------------------------- */
@@ -159,6 +237,8 @@ static int term_read(void *ctx, uint64_t deadline_ns)
 		return (uint8_t)*input++;
 	if (!deadline_ns)
 		return -E_AGAIN;
+	if (deadline_ns > fake_time_ns)
+		cpus_work((deadline_ns - fake_time_ns) / 1000);
 	fake_time_ns = deadline_ns;
 	return -E_TIMEDOUT;
 }
@@ -346,14 +426,75 @@ static void test_console(void **state)
 /* A guest that writes faster than the line: the rest is counted and said, nothing blocks. */
 static void test_flood(void **state)
 {
+	char many[40];
+
 	web.state = VM_RUNNING;
 	web.console = &uart;
 	room = 0;
 	flood = true;
-	input = "x\x1d";
+	memset(many, 'x', sizeof(many));
+	many[38] = '\x1d';
+	many[39] = '\0';
+	input = many;
+	/* The escape is seen, although the guest always has more for the line. */
 	assert_int_equal(run("console web"), 0);
-	assert_non_null(strstr(out, "[3619 bytes left out: the guest writes faster"));
+	assert_non_null(strstr(out, "bytes left out: the guest writes faster"));
+	assert_non_null(strstr(out, "\r\ndetached from web"));
+	assert_true(left_unshown > 20000); /* the next watcher is offered them */
 	flood = false;
+}
+
+/* What came while nobody watched is shown in whole lines, and what was not kept is said. */
+static void test_unseen(void **state)
+{
+	web.state = VM_RUNNING;
+	web.console = &uart;
+	unseen = uart.tx_bytes = 16384;
+	input = "\x1d";
+	assert_int_equal(run("console web"), 0);
+	assert_null(strstr(out, "not kept"));
+	assert_true(strlen(out) > 16384);
+	unseen = uart.tx_bytes = 100000;
+	input = "\x1d";
+	assert_int_equal(run("console web"), 0);
+	/* 16384 are shown, without the six bytes of the first, torn line */
+	assert_non_null(strstr(out, "[83622 bytes that came before this were not kept]\n"
+				    "hhhhhhhhh\nhhh"));
+	unseen = 0;
+	uart.tx_bytes = 7;
+}
+
+static void test_top(void **state)
+{
+	EXPECT_REFUSED("top 0", -E_INVAL, "expected seconds, from 1 to");
+	EXPECT_REFUSED("top x", -E_INVAL, "expected seconds, from 1 to");
+	memset(&db, 0, sizeof(db));
+	strcpy(db.cfg.name, "db");
+	vms[1] = &db;
+	web.cfg.weight = 100;
+	db.cfg.weight = 300;
+	for (unsigned i = 0; i < 3; i++) {
+		struct vm *vm = i ? &db : &web;
+
+		vcpu[i] = (struct vcpu){.id = i ? i - 1 : 0, .cpu = i != 0};
+		vcpu[i].task = (struct task *)&task[i];
+		vm->vcpus[vm->vcpu_count++] = &vcpu[i];
+	}
+	assert_int_equal(run("top 2"), 0);
+	assert_string_equal(out, "VM   VCPU  CPU  WEIGHT   GUEST   HOST  EXITS/S\r\n"
+				 "db      1    1     300  60.0 %  0.0 %        2\r\n"
+				 "db      0    1     300  10.0 %  0.5 %        1\r\n"
+				 "web     0    0     100  40.0 %  5.0 %       38\r\n"
+				 "HOST TASK  CPU    USE\r\n"
+				 "link         0  2.5 %\r\n"
+				 "CPU  GUESTS   HOST    IDLE\r\n"
+				 "  0  40.0 %  8.0 %  52.0 %\r\n"
+				 "  1  70.0 %  1.0 %  29.0 %\r\n"
+				 "ok\r\n");
+	/* Ctrl-C */
+	input = "\x03";
+	assert_int_equal(run("top 100"), -E_CANCELLED);
+	vms[1] = NULL;
 }
 
 int main(void)
@@ -366,6 +507,8 @@ int main(void)
 	    cmocka_unit_test_setup(test_define, setup),
 	    cmocka_unit_test_setup(test_console, setup),
 	    cmocka_unit_test_setup(test_flood, setup),
+	    cmocka_unit_test_setup(test_unseen, setup),
+	    cmocka_unit_test_setup(test_top, setup),
 	};
 
 	return cmocka_run_group_tests_name("commands_vm", tests, NULL, NULL);

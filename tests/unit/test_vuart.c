@@ -53,14 +53,20 @@ static void test_output(void **ctx)
 	assert_int_equal(seen_len, 2);
 	assert_memory_equal(seen, "hi", 2);
 	assert_int_equal(fake_in(vm, LSR), 0x60);
-	vuart_set_sink(u, NULL, NULL);
+	assert_int_equal(vuart_unseen(u), 2);
+	vuart_clear_sink(u, 0);
+	assert_int_equal(vuart_unseen(u), 0);
 	fake_out(vm, DATA, '!');
+	assert_int_equal(vuart_unseen(u), 1);
 	assert_int_equal(seen_len, 2);
 	assert_int_equal(vuart_history(u, buf, sizeof(buf)), 3);
 	assert_memory_equal(buf, "hi!", 3);
 	assert_int_equal(vuart_history(u, buf, 2), 2);
 	assert_memory_equal(buf, "i!", 2);
 	assert_int_equal(u->tx_bytes, 3);
+	vuart_set_sink(u, watch, seen);
+	vuart_clear_sink(u, 2); /* two of them never reached the terminal */
+	assert_int_equal(vuart_unseen(u), 2);
 }
 
 static void test_history_keeps_the_last(void **ctx)

@@ -42,6 +42,18 @@ void vuart_set_sink(struct vuart *u, void (*fn)(void *ctx, const char *data, siz
 	u->sink_ctx = ctx;
 }
 
+void vuart_clear_sink(struct vuart *u, uint64_t unshown)
+{
+	u->sink = NULL;
+	u->sink_ctx = NULL;
+	u->seen_bytes = u->tx_bytes - MIN(unshown, u->tx_bytes);
+}
+
+uint64_t vuart_unseen(const struct vuart *u)
+{
+	return u->tx_bytes - u->seen_bytes;
+}
+
 size_t vuart_input(struct vuart *u, const char *data, size_t len)
 {
 	struct vuart_state *s = &u->s;

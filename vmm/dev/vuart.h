@@ -36,13 +36,18 @@ struct vuart {
 	void *sink_ctx;
 	char *history;		     /* VUART_HISTORY bytes, a ring */
 	uint64_t tx_bytes, rx_bytes; /* since creation on this host */
+	uint64_t seen_bytes;	     /* of tx_bytes: when the last watcher left */
 };
 
 /* 0, -E_NOMEM, -E_EXIST (ports taken). */
 int must_check vuart_create(struct vm *vm, struct vuart **out);
-/* One live watcher of the output; NULL for none. fn must not block. */
+/* One live watcher of the output. fn must not block. */
 void vuart_set_sink(struct vuart *u, void (*fn)(void *ctx, const char *data, size_t len),
 		    void *ctx);
+/* It leaves, and the last so many bytes were given to it but not shown. */
+void vuart_clear_sink(struct vuart *u, uint64_t unshown);
+/* Bytes that came since the last watcher left; the history may hold fewer. */
+uint64_t vuart_unseen(const struct vuart *u);
 /* Type len bytes to the guest. Returns how many fitted (fewer: try later). */
 size_t vuart_input(struct vuart *u, const char *data, size_t len);
 /* The last output, oldest first, at most room bytes; returns how many. */
