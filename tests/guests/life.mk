@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Guests of tests/e2e/test_guest_life.py: one that ends in every way there is, and
-# Debian's kernel as the plain ELF file inside its bzImage.
+# Guests of tests/e2e/test_guest_life.py and test_several_guests.py: one that ends in every
+# way there is, one without manners, and Debian's kernel as the plain ELF file inside its
+# bzImage.
 
-guests: $(G)/ender.elf $(G)/vmlinux
+guests: $(G)/ender.elf $(G)/rude.elf $(G)/vmlinux
 
 # The start of the ticker with another body.
-$(G)/ender.elf: tests/guests/ticker_start.S tests/guests/ender.c tests/guests/ticker.ld
+$(G)/ender.elf $(G)/rude.elf: $(G)/%.elf: tests/guests/ticker_start.S tests/guests/%.c \
+		tests/guests/ticker.ld
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS) -mgeneral-regs-only -mno-sse $(GUEST_LDFLAGS) \
-		-Dticker_main=ender_main -Dticker_interrupt=ender_interrupt \
+		-Dticker_main=$*_main -Dticker_interrupt=$*_interrupt \
 		-Wl,-T,tests/guests/ticker.ld -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments \
 		-o $@ $(filter %.c %.S,$^)
 
