@@ -56,7 +56,7 @@ SRC_vmm     := vmm/decode.c vmm/emulate.c vmm/acpi_tables.c vmm/boot_cpu.c \
                vmm/vm.c vmm/vm_build.c vmm/vm_disks.c vmm/vm_nics.c vmm/vm_time.c vmm/vcpu.c vmm/vcpu_state.c vmm/vcpu_check.c \
                vmm/exits.c vmm/exit_mem.c vmm/msr.c vmm/cpuid_policy.c vmm/cpuid_build.c vmm/cpu_features.c \
                vmm/guest_mem.c vmm/guest_walk.c vmm/dirty_log.c
-SRC_dev     := vmm/dev/vpm.c vmm/dev/vpci.c vmm/dev/vpci_func.c vmm/dev/msix.c vmm/dev/virtqueue.c \
+SRC_dev     := vmm/dev/vpm.c vmm/dev/vgenid.c vmm/dev/vpci.c vmm/dev/vpci_func.c vmm/dev/msix.c vmm/dev/virtqueue.c \
                vmm/dev/virtio_pci.c vmm/dev/virtio_common.c vmm/dev/vblk.c vmm/dev/vblk_request.c \
                vmm/dev/vnet.c vmm/dev/vnet_rx.c vmm/dev/vnet_tx.c vmm/dev/vnet_offload.c \
                vmm/iobus.c vmm/dev/state.c vmm/dev/vdev.c \
@@ -159,6 +159,8 @@ UNIT_vnet = $(UNIT_vpci) vmm/dev/virtqueue.c vmm/dev/virtio_pci.c vmm/dev/virtio
             kernel/lib/err.c kernel/lib/format.c kernel/lib/strutil.c
 UNIT_vnet_offload := vmm/dev/vnet_offload.c
 UNIT_vpm = vmm/dev/vpm.c $(FAKE_VM) tests/unit/fake_guest.c
+UNITS += vgenid
+UNIT_vgenid = $(UNIT_vpm) vmm/dev/vgenid.c
 # lib, console, host (H)
 UNITS += string strutil crc32c format host_config entropy files log console_line \
          console move_options commands_vm

@@ -135,9 +135,11 @@ static uint64_t build_fadt(struct builder *b, uint64_t facs, uint64_t dsdt)
 	put(t + 56, GUEST_PM1_EVT, 4);
 	put(t + 64, GUEST_PM1_CNT, 4);
 	put(t + 76, GUEST_PM_TMR, 4);
+	put(t + 80, GUEST_GPE0, 4);
 	t[88] = 4; /* PM1_EVT_LEN */
 	t[89] = 2; /* PM1_CNT_LEN */
 	t[91] = 4; /* PM_TMR_LEN */
+	t[92] = 2; /* GPE0_BLK_LEN */
 	put(t + 96, FACP_LAT_UNUSED, 2);
 	put(t + 98, FACP_LAT_UNUSED, 2);
 	t[108] = 0x32; /* CENTURY: the RTC's, as in PCs */
@@ -153,6 +155,7 @@ static uint64_t build_fadt(struct builder *b, uint64_t facs, uint64_t dsdt)
 	put_gas(t + 148, GUEST_PM1_EVT, 32);
 	put_gas(t + 172, GUEST_PM1_CNT, 16);
 	put_gas(t + 208, GUEST_PM_TMR, 32);
+	put_gas(t + 220, GUEST_GPE0, 16);
 	sdt_finish(t, "FACP", FADT_LENGTH, FADT_REVISION);
 	return gpa;
 }

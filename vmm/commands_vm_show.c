@@ -6,7 +6,7 @@
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
 #include "kernel/time.h"
-#include "vmm/vcpu.h"
+#include "vmm/dev/vgenid.h"
 
 #define TEXT_PART 400 /* of long texts, below console_printf's limit */
 
@@ -39,9 +39,9 @@ int commands_run_list(struct console *con, int argc, char **argv)
 
 /* ---- info --------------------------------------------------------------------- */
 
-static void print_uuid(struct console *con, const uint8_t u[16])
+static void print_uuid(struct console *con, const char *name, const uint8_t u[16])
 {
-	console_printf(con, "uuid      ");
+	console_printf(con, "%-8s  ", name);
 	for (unsigned i = 0; i < 16; i++)
 		console_printf(con, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
 			       u[i]);
@@ -60,7 +60,7 @@ static void print_config(struct console *con, const struct vm_config *c)
 {
 	char size[16];
 
-	print_uuid(con, c->uuid);
+	print_uuid(con, "uuid", c->uuid);
 	console_printf(con, "memory    %s\n", format_size(size, c->memory));
 	console_printf(con, "vcpus     %u, weight %u\n", c->vcpus, c->weight);
 	console_printf(con, "kernel    %s\n", c->kernel);
@@ -122,15 +122,22 @@ int commands_run_info(struct console *con, int argc, char **argv)
 {
 	static struct vm copy; /* printing may block, and the VM may leave meanwhile */
 	const struct vm *vm = commands_find_vm(con, argv[1]);
+	uint8_t generation[16];
+	bool has_generation;
 
 	if (!vm)
 		return -E_NOENT;
 	copy = *vm;
+	has_generation = vm->vgenid;
+	if (has_generation)
+		memcpy(generation, vm->vgenid->s.id, sizeof(generation));
 	console_printf(con, "name      %s\nstate     %s\n", copy.cfg.name,
 		       vm_state_name(copy.state));
 	if (copy.state == VM_CRASHED)
 		console_printf(con, "reason    %s\n", copy.crash_reason);
 	print_config(con, &copy.cfg);
+	if (has_generation)
+		print_uuid(con, "gen. id", generation);
 	print_disks(con, &copy);
 	print_nics(con, &copy.cfg);
 	if (copy.stats.starts)

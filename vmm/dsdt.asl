@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a guest's ACPI cannot learn elsewhere: the PCI root with its windows and
- * interrupt routing, the serial port, the clock, and soft-off. The addresses are
+ * interrupt routing, the serial port, the clock, the VM generation id, and soft-off.
+ * The addresses are
  * those of vmm/guest_map.h; test_acpi_tables compares some of them.
  */
 DefinitionBlock ("", "DSDT", 2, "PAGURU", "PAGURUS ", 1)
@@ -9,8 +10,25 @@ DefinitionBlock ("", "DSDT", 2, "PAGURU", "PAGURUS ", 1)
 	/* SLP_TYP 5 is soft-off: VPM_SLP_TYP_S5 in vmm/dev/vpm.h */
 	Name (\_S5, Package () { 5, 5, 0, 0 })
 
+	Scope (\_GPE)
+	{
+		Method (_E00) /* VPM_GPE_GENERATION in vmm/dev/vpm.h */
+		{
+			Notify (\_SB.VGEN, 0x80)
+		}
+	}
+
 	Scope (\_SB)
 	{
+		/* Microsoft's "Virtual Machine Generation ID"; GUEST_GENERATION */
+		Device (VGEN)
+		{
+			Name (_HID, "PGRS0001")
+			Name (_CID, "VM_Gen_Counter")
+			Name (_DDN, "VM_Gen_Counter")
+			Name (ADDR, Package () { 0xFEF00000, 0 })
+		}
+
 		Device (PCI0)
 		{
 			Name (_HID, EisaId ("PNP0A03"))

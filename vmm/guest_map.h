@@ -30,11 +30,13 @@
 #define GUEST_IOAPIC	    0xfec00000ull
 #define GUEST_LAPIC	    0xfee00000ull
 #define GUEST_APIC_REG_SIZE 0x1000ull
+#define GUEST_GENERATION    0xfef00000ull /* one page of memory: the VM generation id */
 
 /* Ports: power management block (ACPI), PCI configuration mechanism 1. */
 #define GUEST_PM1_EVT	 0x600
 #define GUEST_PM1_CNT	 0x604
 #define GUEST_PM_TMR	 0x608
+#define GUEST_GPE0	 0x60c
 #define GUEST_PCI_ADDR	 0xcf8
 #define GUEST_RESET_PORT 0xcf9
 #define GUEST_PCI_DATA	 0xcfc

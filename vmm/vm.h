@@ -24,6 +24,7 @@ struct vpit;
 struct vrtc;
 struct vpm;
 struct vuart;
+struct vgenid;
 struct slat;
 struct aoe_disk;
 struct blkdev;
@@ -96,6 +97,7 @@ struct vm {
 	struct vrtc *vrtc;
 	struct vpm *vpm;
 	struct vuart *console;
+	struct vgenid *vgenid;
 
 	uint32_t disk_count;
 	struct vm_disk disks[VM_MAX_DISKS];

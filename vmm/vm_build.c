@@ -9,6 +9,7 @@
 #include "kernel/rtc.h"
 #include "vmm/acpi_tables.h"
 #include "vmm/dev/vblk.h"
+#include "vmm/dev/vgenid.h"
 #include "vmm/dev/vioapic.h"
 #include "vmm/dev/vlapic.h"
 #include "vmm/dev/vpci.h"
@@ -91,6 +92,9 @@ static int build_platform(struct vm *vm)
 	if (err)
 		return err;
 	err = vuart_create(vm, &vm->console);
+	if (err)
+		return err;
+	err = vgenid_create(vm, &vm->vgenid);
 	if (err)
 		return err;
 	return vpci_create(vm);

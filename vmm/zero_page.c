@@ -62,6 +62,7 @@ unsigned zero_page_e820(const struct guest_mem *m, struct e820_entry *out)
 	e820_add(out, &n, GUEST_HIGH_RAM, low_end, E820_RAM);
 	e820_add(out, &n, GUEST_IOAPIC, GUEST_IOAPIC + GUEST_APIC_REG_SIZE, E820_RESERVED);
 	e820_add(out, &n, GUEST_LAPIC, GUEST_LAPIC + GUEST_APIC_REG_SIZE, E820_RESERVED);
+	e820_add(out, &n, GUEST_GENERATION, GUEST_GENERATION + PAGE_SIZE, E820_RESERVED);
 	e820_add(out, &n, GUEST_HIGH_MIN, GUEST_HIGH_MIN + (m->size - low_end), E820_RAM);
 	return n;
 }

@@ -77,6 +77,9 @@ static void fadt_names_our_hardware(void **state)
 
 	assert_int_equal(field(f, 46, 2), 9);	  /* SCI */
 	assert_int_equal(field(f, 48, 4), 0);	  /* no SMI command: ACPI is on */
+	assert_int_equal(field(f, 80, 4), 0x60c); /* general-purpose events */
+	assert_int_equal(field(f, 92, 1), 2);
+	assert_int_equal(field(f, 224, 8), 0x60c);
 	assert_int_equal(field(f, 56, 4), 0x600); /* PM1a event */
 	assert_int_equal(field(f, 64, 4), 0x604);
 	assert_int_equal(field(f, 76, 4), 0x608);

@@ -91,6 +91,26 @@ static void timer_interrupt(void **state)
 	assert_true(fake_irq_level[9]);
 }
 
+static void general_purpose_event(void **state)
+{
+	out(0x60d, 1, 0xff);
+	assert_int_equal(in(0x60c, 2), 0x100); /* one event is there */
+	vpm_raise_gpe(pm, VPM_GPE_GENERATION);
+	assert_true(fake_irq_level[9]);
+	assert_int_equal(in(0x60c, 1), 1);
+	out(0x60c, 1, 2); /* another bit: stays */
+	assert_true(fake_irq_level[9]);
+	out(0x602, 2, 0x100); /* the power button shares the line */
+	vpm_press_button(pm);
+	out(0x60c, 1, 1);
+	assert_true(fake_irq_level[9]);
+	out(0x600, 2, 0x100);
+	assert_false(fake_irq_level[9]);
+	out(0x60c, 2, 0x0001); /* disabled, an event only waits */
+	vpm_raise_gpe(pm, VPM_GPE_GENERATION);
+	assert_false(fake_irq_level[9]);
+}
+
 static void keyboard_controller_resets(void **state)
 {
 	assert_int_equal(fake_in(vm, 0x64), 0xff);
@@ -130,6 +150,10 @@ static void moves(void **state)
 	s.pm1_sts = 2;
 	assert_int_equal(pm2->vdev.ops->check(&pm2->vdev, &s), -E_INVAL);
 	s.pm1_sts = 0;
+	s.gpe_en = 2;
+	assert_int_equal(pm2->vdev.ops->check(&pm2->vdev, &s), -E_INVAL);
+	s.gpe_en = 1;
+	assert_int_equal(pm2->vdev.ops->check(&pm2->vdev, &s), 0);
 	s.pm1_cnt = 0x2000;
 	assert_int_equal(pm2->vdev.ops->check(&pm2->vdev, &s), -E_INVAL);
 	fake_vm_destroy(vm);
@@ -153,6 +177,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(power_button, setup, teardown),
 	    cmocka_unit_test_setup_teardown(timer_counts, setup, teardown),
 	    cmocka_unit_test_setup_teardown(timer_interrupt, setup, teardown),
+	    cmocka_unit_test_setup_teardown(general_purpose_event, setup, teardown),
 	    cmocka_unit_test_setup_teardown(keyboard_controller_resets, setup, teardown),
 	    cmocka_unit_test_setup_teardown(moves, setup, teardown),
 	    cmocka_unit_test_setup_teardown(creation_undoes, setup, teardown),

@@ -8,7 +8,7 @@
 #include "kernel/mem.h"
 #include "vmm/guest_map.h"
 
-#define PM_BLOCK_LEN 12
+#define PM_BLOCK_LEN 14
 
 #define PM1_TMR	   BIT(0)
 #define PM1_GBL	   BIT(5)
@@ -29,6 +29,9 @@
 #define REG_EN	2
 #define REG_CNT 4
 #define REG_TMR 8
+#define REG_GPE 12 /* a byte of status, a byte of enables */
+
+#define GPE_BITS BIT(VPM_GPE_GENERATION)
 
 #define KBD_DATA	0x60
 #define KBD_COMMAND	0x64
@@ -68,7 +71,8 @@ static void update(struct vpm *pm)
 {
 	uint16_t sts = status(pm);
 
-	vm_irq_set(pm->vdev.vm, GUEST_SCI_GSI, sts & pm->s.pm1_en);
+	vm_irq_set(pm->vdev.vm, GUEST_SCI_GSI,
+		   (sts & pm->s.pm1_en) || (pm->s.gpe_sts & pm->s.gpe_en));
 	if ((pm->s.pm1_en & PM1_TMR) && !(sts & PM1_TMR))
 		vtimer_arm(&pm->timer, ticks_to_ns((pm->s.tmr_msb_seen + 1) << 31));
 	else
@@ -87,6 +91,8 @@ static uint64_t block_value(const struct vpm *pm, unsigned reg)
 		return status(pm) | (uint64_t)pm->s.pm1_en << 16;
 	case REG_CNT:
 		return pm->s.pm1_cnt | PM1_CNT_SCI_EN;
+	case REG_GPE:
+		return pm->s.gpe_sts | pm->s.gpe_en << 8;
 	default:
 		return (uint32_t)timer_ticks(pm);
 	}
@@ -136,6 +142,13 @@ static void pm_write_byte(struct vpm *pm, unsigned offset, uint8_t v)
 	case REG_CNT:
 		write_control(pm, (pm->s.pm1_cnt & ~mask) | value);
 		break;
+	case REG_GPE:
+		if (offset & 1)
+			pm->s.gpe_en = v & GPE_BITS;
+		else
+			pm->s.gpe_sts &= ~v;
+		update(pm);
+		break;
 	}
 }
 
@@ -175,6 +188,12 @@ void vpm_press_button(struct vpm *pm)
 	update(pm);
 }
 
+void vpm_raise_gpe(struct vpm *pm, unsigned gpe)
+{
+	pm->s.gpe_sts |= BIT(gpe);
+	update(pm);
+}
+
 static void vpm_reset(struct vdev *d)
 {
 	struct vpm *pm = to_vpm(d);
@@ -198,6 +217,9 @@ static int vpm_check(const struct vdev *d, const void *state)
 		return vdev_refuse(d, "pm1_en", s->pm1_en, "no unknown bits");
 	if (s->pm1_cnt & ~PM1_CNT_BITS)
 		return vdev_refuse(d, "pm1_cnt", s->pm1_cnt, "no unknown bits");
+	if ((s->gpe_sts | s->gpe_en) & ~GPE_BITS)
+		return vdev_refuse(d, "gpe_sts or gpe_en", s->gpe_sts | s->gpe_en,
+				   "no unknown bits");
 	if (s->tmr_msb_seen > UINT64_MAX >> 32)
 		return vdev_refuse(d, "tmr_msb_seen", s->tmr_msb_seen, "at most 0xffffffff");
 	return 0;
@@ -230,12 +252,12 @@ static void vpm_destroy(struct vdev *d)
 static const struct state_field vpm_fields[] = {
     STATE_FIELD(struct vpm_state, tmr_msb_seen), STATE_FIELD(struct vpm_state, pm1_sts),
     STATE_FIELD(struct vpm_state, pm1_en),	 STATE_FIELD(struct vpm_state, pm1_cnt),
-    STATE_FIELD(struct vpm_state, reserved),
+    STATE_FIELD(struct vpm_state, gpe_sts),	 STATE_FIELD(struct vpm_state, gpe_en),
 };
 
 static const struct state_table vpm_table = {
     .name = "vpm",
-    .version = 1,
+    .version = 2,
     .struct_size = sizeof(struct vpm_state),
     .fields = vpm_fields,
     .field_count = ARRAY_SIZE(vpm_fields),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * ACPI power management: PM1a event and control blocks, PM timer, power button;
+ * ACPI power management: PM1a event and control blocks, PM timer, power button, events;
  * and the keyboard controller's ports, of which only the reset line exists.
  */
 #ifndef VMM_DEV_VPM_H
@@ -16,7 +16,7 @@ struct vpm_state {
 	uint16_t pm1_sts;      /* without TMR_STS, which is computed */
 	uint16_t pm1_en;
 	uint16_t pm1_cnt;
-	uint16_t reserved;
+	uint8_t gpe_sts, gpe_en; /* general-purpose events: bit n is \_GPE._E0n in vmm/dsdt.asl */
 };
 
 struct vpm {
@@ -30,5 +30,8 @@ struct vpm {
 int must_check vpm_create(struct vm *vm, struct vpm **out);
 /* Press the power button: PWRBTN_STS, and an SCI when the guest enabled it. */
 void vpm_press_button(struct vpm *pm);
+#define VPM_GPE_GENERATION 0 /* the VM generation id is another one */
+/* A general-purpose event, and an SCI when the guest enabled it. */
+void vpm_raise_gpe(struct vpm *pm, unsigned gpe);
 
 #endif
