@@ -151,10 +151,17 @@ struct vtimer {
 	struct timer timer;
 	struct vm *vm;
 	void (*fn)(struct vtimer *t);
+	uint64_t ran; /* the VM's run_ticks when vtimer_pace_ns was asked last */
 };
 void vtimer_init(struct vtimer *t, struct vm *vm, void (*fn)(struct vtimer *t));
 void vtimer_arm(struct vtimer *t, uint64_t guest_ns);
 void vtimer_cancel(struct vtimer *t);
+/*
+ * For a periodic timer that fires: how long until it may fire again, guest ns. A guest
+ * that asks for a shorter period does not get more host time for it, and one that did not
+ * run since the last time, so that it cannot have taken that interrupt, even less.
+ */
+uint64_t vtimer_pace_ns(struct vtimer *t);
 
 /* ---- life cycle, for the console and for moves; all may block ---- */
 

@@ -8,6 +8,8 @@
 #include "vmm/vcpu.h"
 
 #define RATIO_SHIFT 48
+#define PACE_NS	    (50 * NS_PER_US)
+#define PACE_OUT_NS NS_PER_MS /* while it waits for a CPU: these interrupts meet others' guests */
 
 static uint64_t scaled_host_tsc(const struct vm *vm)
 {
@@ -99,4 +101,12 @@ void vtimer_arm(struct vtimer *t, uint64_t guest_ns)
 void vtimer_cancel(struct vtimer *t)
 {
 	timer_cancel(&t->timer);
+}
+
+uint64_t vtimer_pace_ns(struct vtimer *t)
+{
+	bool ran = t->vm->stats.run_ticks != t->ran;
+
+	t->ran = t->vm->stats.run_ticks;
+	return ran ? PACE_NS : PACE_OUT_NS;
 }

@@ -92,6 +92,11 @@ void vtimer_arm(struct vtimer *t, uint64_t guest_ns)
 	timer_arm(&t->timer, guest_ns + fake_guest_base);
 }
 
+uint64_t vtimer_pace_ns(struct vtimer *t)
+{
+	return 50 * NS_PER_US;
+}
+
 void vtimer_cancel(struct vtimer *t)
 {
 	timer_cancel(&t->timer);

@@ -135,6 +135,20 @@ static void test_timers_follow_guest_time(void **state)
 	assert_int_equal(fired, 2);
 }
 
+/* Interrupts that a guest cannot have taken yet are no reason to disturb the others again. */
+static void test_timers_of_one_that_waits_are_slow(void **state)
+{
+	struct vtimer t = {.vm = &vm};
+
+	begin(1000000, 1000000);
+	vm.stats.run_ticks = 5;
+	assert_int_equal(vtimer_pace_ns(&t), 50 * NS_PER_US);
+	assert_int_equal(vtimer_pace_ns(&t), NS_PER_MS);
+	assert_int_equal(vtimer_pace_ns(&t), NS_PER_MS);
+	vm.stats.run_ticks++;
+	assert_int_equal(vtimer_pace_ns(&t), 50 * NS_PER_US);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -143,6 +157,7 @@ int main(void)
 	    cmocka_unit_test(test_goes_on_at_another_host),
 	    cmocka_unit_test(test_noise_needs_no_multiplier),
 	    cmocka_unit_test(test_timers_follow_guest_time),
+	    cmocka_unit_test(test_timers_of_one_that_waits_are_slow),
 	};
 
 	return cmocka_run_group_tests_name("vm_time", tests, NULL, NULL);

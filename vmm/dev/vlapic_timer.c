@@ -11,8 +11,6 @@
 #define TICK_NS (NS_PER_S / VLAPIC_BUS_HZ)
 _Static_assert(TICK_NS *VLAPIC_BUS_HZ == NS_PER_S, "bus ticks must be whole nanoseconds");
 
-/* A guest that asks for a shorter period does not get more host time for it. */
-#define MIN_PERIOD_NS (50 * NS_PER_US)
 /* A TSC deadline further away than this never comes (and would overflow). */
 #define TSC_NEVER BIT(60)
 
@@ -105,7 +103,7 @@ static void timer_fire(struct vtimer *t)
 	struct vlapic *v = container_of(t, struct vlapic, timer);
 
 	vlapic_timer_poll(v);
-	timer_arm_not_before(v, vm_now_ns(v->vdev.vm) + MIN_PERIOD_NS);
+	timer_arm_not_before(v, vm_now_ns(v->vdev.vm) + vtimer_pace_ns(t));
 }
 
 void vlapic_timer_init(struct vlapic *v)

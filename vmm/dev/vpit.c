@@ -22,9 +22,6 @@
 /* Memory refresh, 18 counts of the 8254; old code times loops by it. */
 #define REFRESH_NS 15085
 
-/* A guest that asks for shorter periods does not get more host time for it. */
-#define MIN_PERIOD_NS (50 * NS_PER_US)
-
 static void vpit_arm(struct vpit *p, uint64_t earliest)
 {
 	if (p->s.next_irq_ns)
@@ -49,7 +46,7 @@ static void vpit_fire(struct vtimer *t)
 	uint64_t now = vm_now_ns(p->vdev.vm);
 
 	vpit_poll(p, now);
-	vpit_arm(p, now + MIN_PERIOD_NS);
+	vpit_arm(p, now + vtimer_pace_ns(t));
 }
 
 static void vpit_reschedule(struct vpit *p, uint64_t now)
