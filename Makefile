@@ -52,7 +52,7 @@ SRC_net     := kernel/net/netbuf.c kernel/net/switch.c kernel/net/network.c \
 SRC_store   := $(addprefix kernel/store/,aoe.c aoe_cmd.c aoe_codec.c aoe_control.c aoe_io.c \
                  aoe_receive.c aoe_reserve.c aoe_config.c aoe_rtt.c aoe_targets.c blkdev.c)
 SRC_vmm     := vmm/decode.c vmm/emulate.c vmm/acpi_tables.c vmm/boot_cpu.c \
-               vmm/zero_page.c vmm/load_linux.c vmm/load_elf.c vmm/vm_config.c vmm/vm_config_check.c \
+               vmm/zero_page.c vmm/load_linux.c vmm/load_elf.c vmm/load_multiboot.c vmm/multiboot_info.c vmm/vm_config.c vmm/vm_config_check.c \
                vmm/vm.c vmm/vm_build.c vmm/vm_disks.c vmm/vm_nics.c vmm/vm_time.c vmm/vcpu.c vmm/vcpu_state.c vmm/vcpu_check.c \
                vmm/exits.c vmm/exit_mem.c vmm/msr.c vmm/cpuid_policy.c vmm/cpuid_build.c vmm/cpu_features.c \
                vmm/guest_mem.c vmm/guest_walk.c vmm/dirty_log.c
@@ -62,7 +62,7 @@ SRC_dev     := vmm/dev/vpm.c vmm/dev/vgenid.c vmm/dev/vpci.c vmm/dev/vpci_func.c
                vmm/iobus.c vmm/dev/state.c vmm/dev/vdev.c \
                vmm/dev/vuart.c vmm/dev/vuart_regs.c vmm/dev/vlapic.c vmm/dev/vlapic_regs.c vmm/dev/vlapic_timer.c \
                vmm/dev/vlapic_ipi.c vmm/dev/vioapic.c vmm/dev/vpic.c vmm/dev/vpic_chip.c \
-               vmm/dev/vpit.c vmm/dev/vpit_channel.c vmm/dev/vrtc.c vmm/dev/vrtc_time.c
+               vmm/dev/vpit.c vmm/dev/vpit_channel.c vmm/dev/vrtc.c vmm/dev/vrtc_time.c vmm/dev/vtestdev.c
 SRC_migrate := $(addprefix migrate/,accept.c checks.c commit.c facts.c frames.c handover.c migrate.c move.c \
                  progress.c query.c receive.c receive_files.c receive_offer.c receive_ram.c receive_state.c \
                  send.c send_round.c send_state.c send_stop.c state.c stop_policy.c stream.c \
@@ -146,6 +146,9 @@ UNIT_emulate := vmm/decode.c vmm/emulate.c
 UNIT_acpi_tables := vmm/acpi_tables.c tests/unit/fake_guest.c tests/unit/fake_kernel.c
 UNIT_loaders := vmm/load_linux.c vmm/load_elf.c vmm/zero_page.c vmm/boot_cpu.c \
                 tests/unit/fake_guest.c tests/unit/fake_kernel.c
+UNITS += multiboot
+UNIT_multiboot := vmm/load_multiboot.c vmm/multiboot_info.c vmm/zero_page.c vmm/boot_cpu.c \
+                  kernel/lib/format.c kernel/lib/strutil.c tests/unit/fake_guest.c tests/unit/fake_kernel.c
 UNIT_vm_config := vmm/vm_config.c vmm/vm_config_check.c kernel/lib/crc32c.c kernel/lib/format.c kernel/lib/strutil.c
 UNIT_vpci = vmm/dev/vpci.c vmm/dev/vpci_func.c vmm/dev/msix.c $(FAKE_VM) tests/unit/fake_guest.c
 UNIT_virtqueue := vmm/dev/virtqueue.c tests/unit/fake_guest.c tests/unit/fake_kernel.c
@@ -193,6 +196,8 @@ UNIT_vrtc := $(FAKE_VM) vmm/dev/vrtc.c vmm/dev/vrtc_time.c
 UNIT_vpit := $(FAKE_VM) vmm/dev/vpit.c vmm/dev/vpit_channel.c
 UNIT_vpic = $(UNIT_vlapic) vmm/dev/vioapic.c vmm/dev/vpic.c vmm/dev/vpic_chip.c
 UNIT_vioapic := $(FAKE_VM) vmm/dev/vioapic.c
+UNITS += vtestdev
+UNIT_vtestdev := $(FAKE_VM) vmm/dev/vtestdev.c
 UNIT_vlapic := $(FAKE_VM) vmm/dev/vlapic.c vmm/dev/vlapic_regs.c vmm/dev/vlapic_timer.c \
                vmm/dev/vlapic_ipi.c
 
@@ -295,6 +300,7 @@ unit: $(foreach u,$(UNITS),$(B)/unit/test_$(u))
 include tests/guests/guests.mk
 include tests/bench/bench.mk
 include tests/guests/life.mk
+include tests/guests/direct.mk
 include tests/fuzz/fuzz.mk
 
 deps:

@@ -20,6 +20,10 @@ static void offer_file(struct stream_offer *o, const char *path)
 
 	if (!f || !f->size || o->file_count == STREAM_FILES_MAX)
 		return; /* the guest runs on without; it cannot reboot here either */
+	for (unsigned i = 0; i < o->file_count; i++) {
+		if (!strcmp(o->files[i].path, path))
+			return; /* one file twice: it goes once */
+	}
 	str_copy(out->path, path, sizeof(out->path));
 	out->size = f->size;
 	out->crc = f->crc;
@@ -48,6 +52,8 @@ int facts_offer(const struct vm *vm, struct stream_offer *o)
 		o->nics[i].mtu = vm_nic_mtu(vm, i);
 	offer_file(o, vm->cfg.kernel);
 	offer_file(o, vm->cfg.initrd);
+	for (unsigned i = 0; i < vm->cfg.module_count; i++)
+		offer_file(o, vm->cfg.modules[i].path);
 	return 0;
 }
 

@@ -28,6 +28,10 @@ static void rename_in_config(struct move *m, const char *was, const char *now)
 		str_copy(cfg->kernel, now, sizeof(cfg->kernel));
 	if (!strcmp(cfg->initrd, was))
 		str_copy(cfg->initrd, now, sizeof(cfg->initrd));
+	for (unsigned i = 0; i < cfg->module_count; i++) {
+		if (!strcmp(cfg->modules[i].path, was))
+			str_copy(cfg->modules[i].path, now, sizeof(cfg->modules[i].path));
+	}
 }
 
 /* Files that this host has under other names. */

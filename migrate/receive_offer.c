@@ -8,6 +8,17 @@
 #include "kernel/mem.h"
 #include "migrate/receive.h"
 
+static bool names_file(const struct vm_config *cfg, const char *path)
+{
+	if (!strncmp(path, cfg->kernel, VM_PATH_LEN) || !strncmp(path, cfg->initrd, VM_PATH_LEN))
+		return true;
+	for (unsigned i = 0; i < cfg->module_count; i++) {
+		if (!strncmp(path, cfg->modules[i].path, VM_PATH_LEN))
+			return true;
+	}
+	return false;
+}
+
 /* Only what the (checked) configuration names can be a boot file. */
 static int check_files(struct move *m)
 {
@@ -16,8 +27,7 @@ static int check_files(struct move *m)
 	for (unsigned i = 0; i < m->offer->file_count; i++) {
 		const struct stream_file *f = &m->offer->files[i];
 
-		if (strncmp(f->path, cfg->kernel, sizeof(f->path)) &&
-		    strncmp(f->path, cfg->initrd, sizeof(f->path)))
+		if (!names_file(cfg, f->path))
 			return stream_fail(&m->st, -E_INVAL,
 					   "a boot file is offered that the VM does not name");
 		if (!f->path[0] || !f->size)

@@ -21,7 +21,7 @@ static int send_table(struct move *m, enum stream_type type, const struct state_
 				     .length = (uint32_t)state_wire_size(t)};
 	int n;
 
-	if (sizeof(head) + head.length > STREAM_CHUNK)
+	if (sizeof(head) + head.length > STREAM_STATE_MAX)
 		return stream_fail(&m->st, -E_NOSPC, "%s: state of %u bytes is too long", t->name,
 				   head.length);
 	str_copy(head.name, t->name, sizeof(head.name));

@@ -20,11 +20,12 @@
 #define STREAM_PAGES_MAX   16	       /* pages in one PAGES record */
 #define STREAM_PAGE_SIZE   (8 + 4096)
 #define STREAM_PAYLOAD_MAX (STREAM_PAGES_MAX * STREAM_PAGE_SIZE)
-#define STREAM_CHUNK	   (32 * 1024) /* most of a file in one FILE_DATA */
-#define STREAM_RUNS_MAX	   2048	       /* runs in one ZERO_RUNS */
-#define STREAM_DIGESTS_MAX 8192	       /* pages in one DIGESTS */
+#define STREAM_CHUNK	   (32 * 1024)	      /* most of a file in one FILE_DATA */
+#define STREAM_STATE_MAX   STREAM_PAYLOAD_MAX /* of one device or vCPU */
+#define STREAM_RUNS_MAX	   2048		      /* runs in one ZERO_RUNS */
+#define STREAM_DIGESTS_MAX 8192		      /* pages in one DIGESTS */
 #define STREAM_TEXT_MAX	   160
-#define STREAM_FILES_MAX   2 /* kernel, initrd */
+#define STREAM_FILES_MAX   (2 + VM_MAX_MODULES) /* kernel, initrd, modules */
 
 /*
  * The list of records, here and nowhere else (tools/stream_dump.py reads these lines):
@@ -43,8 +44,8 @@
 	  's')                                                                                     \
 	X(ROUND_END, 10, sizeof(struct stream_round_end), sizeof(struct stream_round_end), 's')    \
 	X(STOP, 11, 0, 0, 's')                                                                     \
-	X(VCPU, 12, sizeof(struct stream_device) + 1, STREAM_CHUNK, 's')                           \
-	X(DEVICE, 13, sizeof(struct stream_device) + 1, STREAM_CHUNK, 's')                         \
+	X(VCPU, 12, sizeof(struct stream_device) + 1, STREAM_STATE_MAX, 's')                       \
+	X(DEVICE, 13, sizeof(struct stream_device) + 1, STREAM_STATE_MAX, 's')                     \
 	X(CLOCK, 14, sizeof(struct stream_clock), sizeof(struct stream_clock), 's')                \
 	X(DIGESTS, 15, sizeof(struct stream_digests) + 4,                                          \
 	  sizeof(struct stream_digests) + 4 * STREAM_DIGESTS_MAX, 's')                             \
@@ -209,9 +210,11 @@ _Static_assert(sizeof(struct stream_header) == 16, "wire format");
 _Static_assert(sizeof(struct stream_hello) == 104, "wire format");
 _Static_assert(sizeof(struct stream_disk) == 24, "wire format");
 _Static_assert(sizeof(struct stream_file) == 144, "wire format");
-_Static_assert(sizeof(struct vm_config) == 1800 + 192, "wire format");
+_Static_assert(sizeof(struct vm_config) == 1800 + 192 + 8 + 4 * 256, "wire format");
 _Static_assert(sizeof(struct cpuid_policy) == 1576, "wire format");
-_Static_assert(sizeof(struct stream_offer) == 1992 + 1576 + 192 + 32 + 288 + 8, "wire format");
+_Static_assert(sizeof(struct stream_offer) ==
+		   sizeof(struct vm_config) + 1576 + 192 + 32 + 6 * 144 + 8,
+	       "wire format");
 _Static_assert(sizeof(struct stream_disk_fact) == 16, "wire format");
 _Static_assert(sizeof(struct stream_facts) == 1576 + 16 + 128 + 32 + 8, "wire format");
 _Static_assert(sizeof(struct stream_reserved) == 64, "wire format");

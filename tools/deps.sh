@@ -17,7 +17,7 @@ packages=(
 	libcmocka-dev libclang-rt-14-dev clang-format
 	bochs bochsbios vgabios bochs-term qemu-system-x86 ovmf
 	vblade iproute2 util-linux procps spin
-	cpio busybox-static kmod xz-utils zstd lz4
+	cpio busybox-static kmod xz-utils zstd lz4 memtest86+
 	python3 python3-pytest python3-pexpect
 )
 

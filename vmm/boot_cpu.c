@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Page tables, GDT and register state for a kernel that is entered in 64-bit
- * mode. What the kernel is and where it lies is the loaders' affair.
+ * Page tables, GDT and register state for a kernel that is entered in 64-bit or
+ * in 32-bit mode. What the kernel is and where it lies is the loaders' affair.
  */
 #include "vmm/boot_cpu.h"
 #include "kernel/lib/string.h"
@@ -11,6 +11,9 @@
 #define BOOT_CS 0x10
 #define BOOT_DS 0x18
 #define BOOT_TR 0x20
+
+#define BOOT_CS32 0x08
+#define BOOT_DS32 0x10
 
 #define CR0_PE BIT(0)
 #define CR0_ET BIT(4)
@@ -30,8 +33,9 @@
 
 /* Access rights in the VMCS format: SDM vol. 3, "Guest Register State" */
 #define ACCESS_CODE64	0xa09bu /* G, L, present, execute/read, accessed */
+#define ACCESS_CODE32	0xc09bu /* G, D, present, execute/read, accessed */
 #define ACCESS_DATA	0xc093u /* G, D, present, read/write, accessed */
-#define ACCESS_TSS64	0x008bu /* present, busy 64-bit TSS */
+#define ACCESS_TSS	0x008bu /* present, busy TSS of the mode's size */
 #define ACCESS_UNUSABLE 0x10000u
 
 static int write_page_tables(struct vm *vm)
@@ -68,6 +72,25 @@ static struct cpu_segment segment(uint16_t selector, uint32_t limit, uint32_t ac
 	return (struct cpu_segment){.selector = selector, .limit = limit, .access = access};
 }
 
+/* What both modes have in common; no segment is a system segment in use. */
+static void set_tables(struct cpu_state *cs, uint64_t rip, size_t gdt_size)
+{
+	memset(cs->gpr, 0, sizeof(cs->gpr));
+	cs->rip = rip;
+	cs->rflags = 2; /* bit 1 is always set; IF clear */
+	cs->cr2 = 0;
+	cs->cr8 = 0;
+	cs->seg[SEG_LDTR] = segment(0, 0, ACCESS_UNUSABLE);
+	/* never used, but a VM entry demands a usable TSS */
+	cs->seg[SEG_TR] = segment(BOOT_TR, 0x67, ACCESS_TSS);
+	cs->gdtr_base = GUEST_BOOT_GDT;
+	cs->gdtr_limit = gdt_size - 1;
+	cs->idtr_base = 0;
+	cs->idtr_limit = 0;
+	cs->activity = CPU_ACTIVE;
+	cs->blocking = 0;
+}
+
 int boot_cpu_long_mode(struct vm *vm, uint64_t rip, uint64_t rsi, struct cpu_state *cs)
 {
 	const uint64_t gdt[] = {0, 0, flat_descriptor(ACCESS_CODE64), flat_descriptor(ACCESS_DATA)};
@@ -78,27 +101,35 @@ int boot_cpu_long_mode(struct vm *vm, uint64_t rip, uint64_t rsi, struct cpu_sta
 	if (err)
 		return err;
 
-	memset(cs->gpr, 0, sizeof(cs->gpr));
+	set_tables(cs, rip, sizeof(gdt));
 	cs->gpr[RSI] = rsi;
-	cs->rip = rip;
-	cs->rflags = 2; /* bit 1 is always set; IF clear */
 	cs->cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_PG;
-	cs->cr2 = 0;
 	cs->cr3 = GUEST_BOOT_PML4;
 	cs->cr4 = CR4_PAE;
-	cs->cr8 = 0;
 	cs->efer = EFER_LME | EFER_LMA;
 	for (unsigned i = SEG_ES; i <= SEG_GS; i++)
 		cs->seg[i] = segment(BOOT_DS, UINT32_MAX, ACCESS_DATA);
 	cs->seg[SEG_CS] = segment(BOOT_CS, UINT32_MAX, ACCESS_CODE64);
-	cs->seg[SEG_LDTR] = segment(0, 0, ACCESS_UNUSABLE);
-	/* never used, but a VM entry to 64-bit mode demands a usable TSS */
-	cs->seg[SEG_TR] = segment(BOOT_TR, 0x67, ACCESS_TSS64);
-	cs->gdtr_base = GUEST_BOOT_GDT;
-	cs->gdtr_limit = sizeof(gdt) - 1;
-	cs->idtr_base = 0;
-	cs->idtr_limit = 0;
-	cs->activity = CPU_ACTIVE;
-	cs->blocking = 0;
+	return 0;
+}
+
+int boot_cpu_protected_mode(struct vm *vm, uint32_t eip, uint32_t eax, uint32_t ebx,
+			    struct cpu_state *cs)
+{
+	const uint64_t gdt[] = {0, flat_descriptor(ACCESS_CODE32), flat_descriptor(ACCESS_DATA)};
+	int err = guest_mem_write(vm, GUEST_BOOT_GDT, gdt, sizeof(gdt));
+
+	if (err)
+		return err;
+	set_tables(cs, eip, sizeof(gdt));
+	cs->gpr[RAX] = eax;
+	cs->gpr[RBX] = ebx;
+	cs->cr0 = CR0_PE | CR0_ET;
+	cs->cr3 = 0;
+	cs->cr4 = 0;
+	cs->efer = 0;
+	for (unsigned i = SEG_ES; i <= SEG_GS; i++)
+		cs->seg[i] = segment(BOOT_DS32, UINT32_MAX, ACCESS_DATA);
+	cs->seg[SEG_CS] = segment(BOOT_CS32, UINT32_MAX, ACCESS_CODE32);
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The boot CPU's state as the 64-bit entry of Linux and of ELF kernels wants it. */
+/* The boot CPU's state as Linux and ELF kernels (64-bit) and Multiboot kernels (32-bit) want it. */
 #ifndef VMM_BOOT_CPU_H
 #define VMM_BOOT_CPU_H
 
@@ -14,5 +14,13 @@
  * Source: Linux Documentation/arch/x86/boot.rst, "64-bit Boot Protocol".
  */
 int must_check boot_cpu_long_mode(struct vm *vm, uint64_t rip, uint64_t rsi, struct cpu_state *cs);
+
+/*
+ * 32-bit protected mode without paging at eip, EAX and EBX as given, flat segments
+ * (CS 8, the others 10h) from a GDT in guest memory, interrupts off. cs and errors as
+ * above. Source: Multiboot specification 0.6.96, 3.2 "Machine state".
+ */
+int must_check boot_cpu_protected_mode(struct vm *vm, uint32_t eip, uint32_t eax, uint32_t ebx,
+				       struct cpu_state *cs);
 
 #endif

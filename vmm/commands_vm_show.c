@@ -27,7 +27,10 @@ int commands_run_list(struct console *con, int argc, char **argv)
 		if (!vm)
 			break;
 		table_cell(con, "%s", vm->cfg.name);
-		table_cell(con, "%s", vm_state_name(vm->state));
+		if (vm->state == VM_OFF && vm->test_ended)
+			table_cell(con, "off, test status %u", vm->test_status);
+		else
+			table_cell(con, "%s", vm_state_name(vm->state));
 		table_cell(con, "%u", vm->cfg.vcpus);
 		table_cell(con, "%s", format_size(size, vm->cfg.memory));
 		table_cell(con, "%u", vm->cfg.disk_count);
@@ -66,10 +69,14 @@ static void print_config(struct console *con, const struct vm_config *c)
 	console_printf(con, "kernel    %s\n", c->kernel);
 	if (c->initrd[0])
 		console_printf(con, "initrd    %s\n", c->initrd);
+	for (uint32_t i = 0; i < c->module_count && i < VM_MAX_MODULES; i++)
+		console_printf(con, "module    %s %s\n", c->modules[i].path, c->modules[i].args);
 	if (c->cmdline[0])
 		print_long(con, "cmdline", c->cmdline);
 	if (c->cpu_hide[0])
 		console_printf(con, "cpu_hide  %s\n", c->cpu_hide);
+	if (c->testdev)
+		console_printf(con, "testdev   on\n");
 	console_printf(con, "start     %s\n", c->autostart ? "with the host" : "by command");
 }
 
@@ -135,6 +142,9 @@ int commands_run_info(struct console *con, int argc, char **argv)
 		       vm_state_name(copy.state));
 	if (copy.state == VM_CRASHED)
 		console_printf(con, "reason    %s\n", copy.crash_reason);
+	if (copy.state == VM_OFF && copy.test_ended)
+		console_printf(con, "ended     by its test device, test status %u\n",
+			       copy.test_status);
 	print_config(con, &copy.cfg);
 	if (has_generation)
 		print_uuid(con, "gen. id", generation);

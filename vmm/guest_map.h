@@ -13,7 +13,9 @@
 #define GUEST_BOOT_ZERO_PAGE   0x8000ull /* Linux "boot_params", 4 KiB */
 #define GUEST_BOOT_PML4	       0x9000ull
 #define GUEST_BOOT_PDPT	       0xa000ull
-#define GUEST_BOOT_PD	       0xb000ull /* four pages: identity map of 4 GiB by 2 MiB pages */
+#define GUEST_BOOT_PD	       0xb000ull  /* four pages: identity map of 4 GiB by 2 MiB pages */
+#define GUEST_MULTIBOOT_INFO   0x8000ull  /* instead of the zero page; one page */
+#define GUEST_MULTIBOOT_LOW    0x10000ull /* a Multiboot kernel may lie from here on */
 #define GUEST_BOOT_CMDLINE     0x20000ull
 #define GUEST_BOOT_CMDLINE_MAX 4096 /* bytes, NUL included */
 
@@ -31,6 +33,7 @@
 #define GUEST_LAPIC	    0xfee00000ull
 #define GUEST_APIC_REG_SIZE 0x1000ull
 #define GUEST_GENERATION    0xfef00000ull /* one page of memory: the VM generation id */
+#define GUEST_TEST_RAM	    0xff000000ull /* the test device's, where there is one */
 
 /* Ports: power management block (ACPI), PCI configuration mechanism 1. */
 #define GUEST_PM1_EVT	 0x600

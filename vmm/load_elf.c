@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * ELF64 kernels: headers checked, segments copied to where p_paddr says, the
- * rest (zero page, initrd, CPU state) shared with load_linux. A Multiboot
- * header would be looked for in load_elf, before the 64-bit entry is assumed.
+ * rest (zero page, initrd, CPU state) shared with load_linux. A file with a
+ * Multiboot header does not come here but to load_multiboot.
  */
 #include "vmm/load_elf.h"
 #include "kernel/lib/string.h"
@@ -127,22 +127,6 @@ static int survey(struct vm *vm, const struct file *f, const struct elf64_ehdr *
 	return 0;
 }
 
-static int write_zeros(struct vm *vm, gpa_t gpa, uint64_t len)
-{
-	static const uint8_t zeros[512];
-
-	while (len) {
-		size_t n = MIN(len, sizeof(zeros));
-		int err = guest_mem_write(vm, gpa, zeros, n);
-
-		if (err)
-			return err;
-		gpa += n;
-		len -= n;
-	}
-	return 0;
-}
-
 static int copy_segments(struct vm *vm, const struct file *f, const struct elf64_ehdr *eh)
 {
 	for (unsigned i = 0; i < eh->e_phnum; i++) {
@@ -153,7 +137,8 @@ static int copy_segments(struct vm *vm, const struct file *f, const struct elf64
 		int err = guest_mem_write(vm, ph.p_paddr, f->data + ph.p_offset, ph.p_filesz);
 
 		if (!err)
-			err = write_zeros(vm, ph.p_paddr + ph.p_filesz, ph.p_memsz - ph.p_filesz);
+			err = loader_write_zeros(vm, ph.p_paddr + ph.p_filesz,
+						 ph.p_memsz - ph.p_filesz);
 		if (err)
 			return err;
 	}

@@ -26,6 +26,11 @@ static uint64_t setup_size(const uint8_t *data)
 	return (uint64_t)SETUP_SECTOR * ((sects ? sects : 4) + 1);
 }
 
+bool load_linux_is_bzimage(const struct file *f)
+{
+	return f->size >= BZIMAGE_MIN_SIZE && !memcmp(f->data + ZP_MAGIC, "HdrS", 4);
+}
+
 /* Is this a bzImage that can be entered in 64-bit mode? */
 static int check_header(const struct file *f)
 {

@@ -8,6 +8,8 @@
 
 struct vm;
 
+bool load_linux_is_bzimage(const struct file *f);
+
 /*
  * Put kernel, initrd (NULL: none), command line, zero page, page tables and GDT
  * into the VM's memory and the boot CPU (cs: in power-on state, changed) at the

@@ -13,6 +13,7 @@
 #include "kernel/store/aoe.h"
 #include "kernel/time.h"
 #include "vmm/dev/vpm.h"
+#include "vmm/dev/vuart.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm_build.h"
 
@@ -220,6 +221,7 @@ int vm_start(struct vm *vm)
 	if (vm->state != VM_OFF && vm->state != VM_CRASHED)
 		return -E_STATE;
 	drop_crashed(vm);
+	vm->test_ended = false;
 	err = vm_build(vm, NULL);
 	if (err)
 		return err;
@@ -292,10 +294,31 @@ int vm_create_incoming(const struct vm_config *cfg, const struct cpuid_policy *c
 
 /* ---- what the guest asks for -------------------------------------------------------- */
 
+/* A line of the host's on the guest's console, for whoever watches it. */
+static void console_say(struct vm *vm, const char *text)
+{
+	for (; vm->console && *text; text++)
+		vuart_emit(vm->console, *text);
+}
+
 void vm_guest_poweroff(struct vm *vm)
 {
 	vm->poweroff_requested = true;
 	request_stop_all(vm);
+}
+
+void vm_guest_test_end(struct vm *vm, uint32_t status)
+{
+	char text[64];
+
+	if (vm->test_ended)
+		return;
+	vm->test_ended = true;
+	vm->test_status = status;
+	log_info("vm %s: ended by its test device, status %u", vm->cfg.name, status);
+	ksnprintf(text, sizeof(text), "\r\n[test device: status %u]\r\n", status);
+	console_say(vm, text);
+	vm_guest_poweroff(vm);
 }
 
 void vm_guest_reset(struct vm *vm)

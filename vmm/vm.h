@@ -74,6 +74,8 @@ struct vm {
 	struct vm_config cfg;
 	enum vm_state state;
 	char crash_reason[96];
+	bool test_ended; /* switched off by its test device; test_status is what it said */
+	uint32_t test_status;
 	uint8_t uuid[16];
 
 	struct guest_mem mem;
@@ -143,6 +145,9 @@ void vcpu_kick(struct vcpu *v);
 /* The guest switched itself off / asked for a reset (ACPI, port 0xCF9, 0x64). */
 void vm_guest_poweroff(struct vm *vm);
 void vm_guest_reset(struct vm *vm);
+/* The guest ended itself by its test device: off, with a status for the operator. The first counts.
+ */
+void vm_guest_test_end(struct vm *vm, uint32_t status);
 /* Stop this VM alone: the guest did what cannot be continued. printf-like reason. */
 void vm_crash(struct vm *vm, const char *fmt, ...) printf_like(2, 3);
 

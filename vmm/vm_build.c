@@ -17,10 +17,12 @@
 #include "vmm/dev/vpit.h"
 #include "vmm/dev/vpm.h"
 #include "vmm/dev/vrtc.h"
+#include "vmm/dev/vtestdev.h"
 #include "vmm/dev/vuart.h"
 #include "vmm/guest_map.h"
 #include "vmm/load_elf.h"
 #include "vmm/load_linux.h"
+#include "vmm/load_multiboot.h"
 #include "vmm/vm_nics.h"
 #include "vmm/vcpu.h"
 
@@ -74,6 +76,7 @@ static int build_memory(struct vm *vm)
 
 static int build_platform(struct vm *vm)
 {
+	struct vtestdev *testdev;
 	int err;
 
 	err = vpic_create(vm, &vm->vpic);
@@ -97,6 +100,11 @@ static int build_platform(struct vm *vm)
 	err = vgenid_create(vm, &vm->vgenid);
 	if (err)
 		return err;
+	if (vm->cfg.testdev) {
+		err = vtestdev_create(vm, &testdev);
+		if (err)
+			return err;
+	}
 	return vpci_create(vm);
 }
 
@@ -221,10 +229,43 @@ static const struct file *boot_file(struct vm *vm, const char *path, const char 
 	return f;
 }
 
+/* The initrd is the first module. */
+static int boot_multiboot(struct vm *vm, const struct file *kernel, const struct file *initrd)
+{
+	struct multiboot_module modules[MULTIBOOT_MAX_MODULES];
+	unsigned count = 0;
+
+	if (initrd)
+		modules[count++] = (struct multiboot_module){initrd, ""};
+	for (uint32_t i = 0; i < vm->cfg.module_count; i++) {
+		const struct file *f = boot_file(vm, vm->cfg.modules[i].path, "module");
+
+		if (!f)
+			return -E_NOENT;
+		modules[count++] = (struct multiboot_module){f, vm->cfg.modules[i].args};
+	}
+	return load_multiboot(vm, kernel, modules, count, vm->cfg.cmdline, vm->vcpus[0]->state);
+}
+
+/* A bzImage says so in its header; a Multiboot kernel may look like any other ELF file. */
+static int load_kernel(struct vm *vm, const struct file *kernel, const struct file *initrd)
+{
+	struct cpu_state *cs = vm->vcpus[0]->state;
+
+	if (!load_linux_is_bzimage(kernel) && load_multiboot_is_multiboot(kernel))
+		return boot_multiboot(vm, kernel, initrd);
+	if (vm->cfg.module_count) {
+		log_error("vm %s: modules are for Multiboot kernels; %s is none", vm->cfg.name,
+			  kernel->path);
+		return -E_INVAL;
+	}
+	return load_elf_is_elf(kernel) ? load_elf(vm, kernel, initrd, vm->cfg.cmdline, cs)
+				       : load_linux(vm, kernel, initrd, vm->cfg.cmdline, cs);
+}
+
 int vm_boot(struct vm *vm)
 {
 	const struct file *kernel = boot_file(vm, vm->cfg.kernel, "kernel"), *initrd = NULL;
-	struct vcpu *boot_cpu = vm->vcpus[0];
 	int err;
 
 	if (!kernel)
@@ -245,9 +286,7 @@ int vm_boot(struct vm *vm)
 	err = acpi_tables_write(vm);
 	if (err)
 		return err;
-	return load_elf_is_elf(kernel)
-		   ? load_elf(vm, kernel, initrd, vm->cfg.cmdline, boot_cpu->state)
-		   : load_linux(vm, kernel, initrd, vm->cfg.cmdline, boot_cpu->state);
+	return load_kernel(vm, kernel, initrd);
 }
 
 /* ---- interrupt lines ---------------------------------------------------------------- */

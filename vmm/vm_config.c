@@ -72,10 +72,11 @@ static int parse_weight(struct config_parser *p, char *value)
 
 static int parse_bool(struct config_parser *p, const char *what, const char *value, uint8_t *out)
 {
-	bool yes = !strcmp(value, "yes");
+	bool yes = !strcmp(value, "yes") || !strcmp(value, "on");
 
-	if (!yes && strcmp(value, "no"))
-		return config_refuse(p, "%s: expected yes or no, found '%.40s'", what, value);
+	if (!yes && strcmp(value, "no") && strcmp(value, "off"))
+		return config_refuse(p, "%s: expected on or off (or yes, no), found '%.40s'", what,
+				     value);
 	*out = yes;
 	return 0;
 }
@@ -102,7 +103,7 @@ static int parse_path(struct config_parser *p, const char *what, const char *val
 	if (len >= VM_PATH_LEN || !config_is_path(out, VM_PATH_LEN))
 		return config_refuse(
 		    p,
-		    "%s: expected a file name or path of letters, digits and ._-/ up to "
+		    "%s: expected a file name or path of letters, digits and ._+-/ up to "
 		    "%d characters, found '%.24s'",
 		    what, VM_PATH_LEN - 1, value);
 	return 0;
@@ -131,6 +132,22 @@ static int parse_text(struct config_parser *p, const char *what, const char *val
 static int parse_cmdline(struct config_parser *p, char *value)
 {
 	return parse_text(p, "cmdline", value, p->cfg->cmdline, sizeof(p->cfg->cmdline));
+}
+
+static int parse_module(struct config_parser *p, char *value)
+{
+	struct vm_module_config *m = &p->cfg->modules[p->cfg->module_count];
+	int err;
+
+	if (p->cfg->module_count == VM_MAX_MODULES)
+		return config_refuse(p, "module: at most %d modules", VM_MAX_MODULES);
+	err = parse_path(p, "module", next_word(&value), m->path);
+	if (err)
+		return err;
+	while (*value == ' ' || *value == '\t')
+		value++;
+	p->cfg->module_count++;
+	return parse_text(p, "module: its arguments", value, m->args, sizeof(m->args));
 }
 
 static int parse_cpu_hide(struct config_parser *p, char *value)
@@ -300,15 +317,22 @@ static const struct key keys[] = {
     {"autostart", parse_autostart, false}, {"uuid", parse_uuid, false},
     {"cpu_hide", parse_cpu_hide, false},   {"weight", parse_weight, false},
     {"testdev", parse_testdev, false},	   {"nic", parse_nic, true},
+    {"module", parse_module, true},
 };
 
 /* One line, terminated, without its newline. seen: a bit for each key. */
 static int parse_line(struct config_parser *p, char *line, uint32_t *seen)
 {
-	char *value = line, *key = next_word(&value);
+	char *value, *key;
 
-	if (!key || key[0] == '#')
+	while (*line == ' ' || *line == '\t')
+		line++;
+	if (!*line || *line == '#')
 		return 0;
+	for (key = value = line; *value && *value != ' ' && *value != '\t' && *value != '=';)
+		value++;
+	if (*value)
+		*value++ = 0;
 	while (*value == ' ' || *value == '\t')
 		value++;
 	for (size_t len = strlen(value); len && (value[len - 1] == ' ' || value[len - 1] == '\t');)
@@ -325,7 +349,7 @@ static int parse_line(struct config_parser *p, char *line, uint32_t *seen)
 	}
 	return config_refuse(p,
 			     "unknown key '%.20s'; known: memory vcpus kernel initrd cmdline disk "
-			     "nic autostart uuid cpu_hide weight",
+			     "nic autostart uuid cpu_hide weight testdev module",
 			     key);
 }
 

@@ -14,6 +14,8 @@
 #define VM_MAX_NICS    4
 #define VM_CMDLINE_LEN 1024
 #define VM_PATH_LEN    128
+#define VM_MAX_MODULES 4
+#define VM_ARGS_LEN    128
 
 /* "disk vda aoe 1.0 [readonly]" or "disk vda local ata0 [readonly]" */
 struct vm_disk_config {
@@ -33,12 +35,20 @@ struct vm_nic_config {
 	uint8_t pad;
 };
 
+/* "module FILE [args ...]": a Multiboot module beside the initrd. */
+struct vm_module_config {
+	char path[VM_PATH_LEN];
+	char args[VM_ARGS_LEN]; /* what follows the name in the module's own command line */
+};
+
 /*
  * vm.conf, one "key value" a line, '#' comments:
  *   memory 256M | vcpus 1 | kernel vmlinuz | initrd initrd.img
  *   cmdline console=ttyS0 ... (rest of the line) | disk ... | autostart yes|no
  *   nic eth0 lan [MAC] [unfiltered]
  *   uuid 8-4-4-4-12 hex | cpu_hide FEATURE ... | weight 100
+ *   module FILE [args ...] (Multiboot; repeats) | testdev on|off
+ * An equals sign may stand between key and value instead of a space.
  * The name is that of the folder vms/NAME.
  */
 struct vm_config {
@@ -55,6 +65,8 @@ struct vm_config {
 	char cpu_hide[128]; /* feature names to hide from the guest, space separated */
 	struct vm_disk_config disks[VM_MAX_DISKS];
 	struct vm_nic_config nics[VM_MAX_NICS];
+	uint32_t module_count, pad2;
+	struct vm_module_config modules[VM_MAX_MODULES];
 };
 
 /* Words for the console: line is 1-based. */

@@ -47,7 +47,7 @@ bool config_is_path(const char *s, size_t size)
 	if (!len || len == size)
 		return false;
 	for (size_t i = 0; i < len; i++) {
-		if (s[i] != '/' && !is_word_char(s[i]))
+		if (s[i] != '/' && s[i] != '+' && !is_word_char(s[i]))
 			return false;
 		if (last == '/' && (s[i] == '/' || s[i] == '.'))
 			return false;
@@ -145,6 +145,17 @@ int vm_config_check(const struct vm_config *cfg, struct config_error *err)
 		return config_refuse(&p, "cmdline is not printable text");
 	if (!config_is_text(cfg->cpu_hide, sizeof(cfg->cpu_hide)))
 		return config_refuse(&p, "cpu_hide is not printable text");
+	if (cfg->module_count > VM_MAX_MODULES)
+		return config_refuse(&p, "module_count is %u, at most %d", cfg->module_count,
+				     VM_MAX_MODULES);
+	for (unsigned i = 0; i < cfg->module_count; i++) {
+		const struct vm_module_config *m = &cfg->modules[i];
+
+		if (!config_is_path(m->path, sizeof(m->path)))
+			return config_refuse(&p, "module %u is no path", i);
+		if (!config_is_text(m->args, sizeof(m->args)))
+			return config_refuse(&p, "module %u: arguments are not printable text", i);
+	}
 	if (cfg->disk_count > VM_MAX_DISKS)
 		return config_refuse(&p, "disk_count is %u, at most %d", cfg->disk_count,
 				     VM_MAX_DISKS);

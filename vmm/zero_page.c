@@ -36,6 +36,22 @@ uint64_t le64_at(const uint8_t *p, size_t offset)
 	return v;
 }
 
+int loader_write_zeros(struct vm *vm, gpa_t gpa, uint64_t len)
+{
+	static const uint8_t zeros[512];
+
+	while (len) {
+		size_t n = MIN(len, sizeof(zeros));
+		int err = guest_mem_write(vm, gpa, zeros, n);
+
+		if (err)
+			return err;
+		gpa += n;
+		len -= n;
+	}
+	return 0;
+}
+
 static void put(uint8_t *page, size_t offset, uint64_t value, size_t size)
 {
 	memcpy(page + offset, &value, size);

@@ -68,6 +68,9 @@ unsigned zero_page_e820(const struct guest_mem *m, struct e820_entry *out);
 int must_check zero_page_write(struct vm *vm, const struct linux_image *img,
 			       const struct file *initrd, const char *cmdline);
 
+/* Clear len bytes from gpa on: a reboot finds the last run's. As guest_mem_write. */
+int must_check loader_write_zeros(struct vm *vm, gpa_t gpa, uint64_t len);
+
 /* Little-endian fields of a file or of the zero page, any alignment. */
 uint16_t le16_at(const uint8_t *p, size_t offset);
 uint32_t le32_at(const uint8_t *p, size_t offset);

@@ -8,7 +8,7 @@
 # Sources are compiled once for all targets, so objects are shared.
 
 FUZZ_TARGETS := host_config vuart vpic vpit vrtc vpm vapic receive \
-                peers link network aoe vm_config console boot_elf guest_image mmio guest_walk virtqueue vblk \
+                peers link network aoe vm_config console boot_elf guest_image multiboot mmio guest_walk virtqueue vblk \
                 stream checks
 FUZZ_host_config := kernel/host_config.c kernel/host_config_net.c kernel/lib/format.c kernel/lib/strutil.c
 FUZZ_DEVICE = tests/fuzz/device.c $(FAKE_VM)
@@ -26,6 +26,7 @@ FUZZ_vm_config = $(UNIT_vm_config)
 FUZZ_console = $(UNIT_console) migrate/move_options.c
 FUZZ_boot_elf = boot/elf.c
 FUZZ_guest_image = $(UNIT_loaders)
+FUZZ_multiboot = $(UNIT_multiboot)
 FUZZ_mmio    = $(UNIT_emulate)
 FUZZ_guest_walk = vmm/guest_walk.c tests/unit/fake_guest.c tests/unit/fake_kernel.c
 FUZZ_virtqueue = $(UNIT_virtqueue)

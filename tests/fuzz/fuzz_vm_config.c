@@ -25,6 +25,11 @@ static void accepted(const struct vm_config *c)
 		ENDED(c->disks[i].name);
 		ENDED(c->disks[i].local);
 	}
+	assert_in_range(c->module_count, 0, VM_MAX_MODULES);
+	for (unsigned i = 0; i < c->module_count; i++) {
+		ENDED(c->modules[i].path);
+		ENDED(c->modules[i].args);
+	}
 	for (const char *p = c->name; *p; p++)
 		assert_in_range((uint8_t)*p, '!', '~');
 }

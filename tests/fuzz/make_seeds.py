@@ -109,6 +109,27 @@ def images():
     seed("guest_image", "elf", b"\1" + guest)
     seed("guest_image", "elf-initrd", b"\5\x40\x10" + guest)
     seed("guest_image", "bzimage", b"\0\0")
+    multiboot()
+
+
+def multiboot():
+    def header(flags, *addresses):
+        return struct.pack("<III", 0x1badb002, flags, -(0x1badb002 + flags) & 0xffffffff) + \
+            struct.pack(f"<{len(addresses)}I", *addresses)
+
+    # how, [module sizes], the file
+    load = 0x200000
+    flat = b"\x90" * 64 + header(0x10003, load + 64, load, load + 256, load + 5000, load + 100) + \
+        bytes(range(160))
+    seed("multiboot", "flat", b"\x02\x80\x00\x09\x01" + flat)
+    seed("multiboot", "flat-to-the-end", b"\0" + header(0x10000, load, load, 0, 0, load) + bytes(90))
+    elf32 = b"\x7fELF\1\1\1" + bytes(9) + \
+        struct.pack("<HHIIIIIHHHHHH", 2, 3, 1, load + 16, 52, 0, 0, 52, 32, 2, 0, 0, 0) + \
+        struct.pack("<IIIIIIII", 1, 128, 0xc0000000 + load, load, 100, 4000, 7, 4) + \
+        struct.pack("<IIIIIIII", 1, 140, 0x10000, 0x10000, 20, 0x8f000, 7, 4) + header(3)
+    seed("multiboot", "elf32", b"\x05\x40\x01\x40\x01\x40\x01\x40\x01\x40\x01" + elf32 + bytes(200))
+    elf64 = elf(load, [(7, 120, 0xffffffff80000000, load, 100, 6000)], 120) + header(0) + bytes(120)
+    seed("multiboot", "elf64", b"\0" + elf64)
 
 
 def texts():
@@ -118,6 +139,7 @@ def texts():
          b"cmdline console=ttyS0 quiet\ndisk vda aoe 7.3\ndisk vdb local ata0 readonly\n"
          b"autostart yes\nuuid 00112233-4455-6677-8899-aabbccddeeff\nweight 200\n"
          b"cpu_hide avx2 rdrand\n")
+    seed("vm_config", "modules", b"\1memory=64M\nkernel k\nmodule a x y\nmodule b\ntestdev=on\n")
     seed("console", "words", b"help\rhelp start\rstart web\rstart web now\rlist a b\rwait\r\3")
     seed("console", "editing", b"sta\t we\t\t\x1b[D\x1b[D\x01\x0b\x15\x1b[A\x1b[A\x1b[B\x7f\x17\r")
     seed("console", "move", b"move web beta downtime=100 bandwidth=10M dirty=pml verify dry-run\r")

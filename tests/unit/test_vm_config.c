@@ -69,6 +69,26 @@ static void full_example(void **state)
 	assert_string_equal(cfg.disks[1].local, "ata0");
 }
 
+static void modules_and_testdev(void **state)
+{
+	assert_int_equal(parse(BASE "module env.txt NR_CPUS=2  x=y \n"
+				    "testdev=on\n"
+				    "module\tshared/rd+x\n"
+				    "cmdline=a=b c\n"),
+			 0);
+	assert_int_equal(cfg.testdev, 1);
+	assert_int_equal(cfg.module_count, 2);
+	assert_string_equal(cfg.modules[0].path, "vms/web/env.txt");
+	assert_string_equal(cfg.modules[0].args, "NR_CPUS=2  x=y");
+	assert_string_equal(cfg.modules[1].path, "shared/rd+x");
+	assert_string_equal(cfg.modules[1].args, "");
+	assert_string_equal(cfg.cmdline, "a=b c");
+	assert_int_equal(parse(BASE "testdev off\n"), 0);
+	assert_int_equal(cfg.testdev, 0);
+	assert_int_equal(parse(BASE "testdev yes\n"), 0);
+	assert_int_equal(cfg.testdev, 1);
+}
+
 static void defaults(void **state)
 {
 	assert_int_equal(parse(BASE), 0);
@@ -97,7 +117,13 @@ static void errors_name_line_and_expectation(void **state)
 	    {BASE "vcpus 17\n", "from 1 to 16, found '17'", 3},
 	    {BASE "vcpus -1\n", "found '-1'", 3},
 	    {BASE "weight 10001\n", "weight: expected", 3},
-	    {BASE "autostart maybe\n", "yes or no, found 'maybe'", 3},
+	    {BASE "autostart maybe\n", "on or off (or yes, no), found 'maybe'", 3},
+	    {BASE "testdev 1\n", "on or off (or yes, no), found '1'", 3},
+	    {BASE "module ../x\n", "module: expected", 3},
+	    {BASE "module\n", "module: a value is missing", 3},
+	    {BASE "module=\n", "module: a value is missing", 3},
+	    {BASE "=\n", "unknown key ''", 3},
+	    {BASE "module a\nmodule a\nmodule a\nmodule a\nmodule a\n", "at most 4", 7},
 	    {BASE "memory 2M\n", "memory: was given before", 3},
 	    {BASE "initrd ../secret\n", "initrd: expected", 3},
 	    {BASE "initrd /abs\n", "initrd: expected", 3},
@@ -213,19 +239,22 @@ static void configs_of_peers_are_checked(void **state)
 	DAMAGE(c.disks[0].readonly = 2);
 	DAMAGE(c.disks[0].shelf = 65535);
 	DAMAGE(c.disks[1].local[0] = 0);
+	DAMAGE(c.testdev = 2);
+	DAMAGE(c.module_count = 5);
+	DAMAGE((c.module_count = 1, c.modules[0].path[0] = 0));
+	DAMAGE((c.module_count = 1, strcpy(c.modules[0].path, "a/../b")));
+	DAMAGE((c.module_count = 1, strcpy(c.modules[0].path, "a"),
+		memset(c.modules[0].args, 'a', VM_ARGS_LEN)));
 	DAMAGE(memset(c.disks[0].local, 'a', 24));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(full_example),
-	    cmocka_unit_test(defaults),
-	    cmocka_unit_test(errors_name_line_and_expectation),
-	    cmocka_unit_test(limits_of_length),
-	    cmocka_unit_test(every_prefix_is_handled),
-	    cmocka_unit_test(random_damage),
-	    cmocka_unit_test(configs_of_peers_are_checked),
+	    cmocka_unit_test(full_example),	cmocka_unit_test(modules_and_testdev),
+	    cmocka_unit_test(defaults),		cmocka_unit_test(errors_name_line_and_expectation),
+	    cmocka_unit_test(limits_of_length), cmocka_unit_test(every_prefix_is_handled),
+	    cmocka_unit_test(random_damage),	cmocka_unit_test(configs_of_peers_are_checked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
