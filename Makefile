@@ -62,12 +62,12 @@ SRC_dev     := vmm/dev/vpm.c vmm/dev/vgenid.c vmm/dev/vpci.c vmm/dev/vpci_func.c
                vmm/iobus.c vmm/dev/state.c vmm/dev/vdev.c \
                vmm/dev/vuart.c vmm/dev/vuart_regs.c vmm/dev/vlapic.c vmm/dev/vlapic_regs.c vmm/dev/vlapic_timer.c \
                vmm/dev/vlapic_ipi.c vmm/dev/vioapic.c vmm/dev/vpic.c vmm/dev/vpic_chip.c \
-               vmm/dev/vpit.c vmm/dev/vpit_channel.c vmm/dev/vrtc.c vmm/dev/vrtc_time.c vmm/dev/vtestdev.c
+               vmm/dev/vpit.c vmm/dev/vpit_channel.c vmm/dev/vrtc.c vmm/dev/vrtc_time.c vmm/dev/vtestdev.c vmm/dev/vrng.c
 SRC_migrate := $(addprefix migrate/,accept.c checks.c commit.c facts.c frames.c handover.c migrate.c move.c \
                  progress.c query.c receive.c receive_files.c receive_offer.c receive_ram.c receive_state.c \
                  send.c send_round.c send_state.c send_stop.c state.c stop_policy.c stream.c \
                  stream_link.c)
-SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/host_config_net.c kernel/entropy.c kernel/files.c \
+SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/host_config_net.c kernel/entropy.c kernel/entropy_source.c kernel/files.c \
                kernel/console_line.c kernel/console_edit.c kernel/console_complete.c kernel/console.c \
                kernel/console_help.c kernel/console_out.c kernel/console_table.c \
                kernel/console_serial.c kernel/commands_host.c kernel/commands_net.c
@@ -161,6 +161,8 @@ UNIT_vnet = $(UNIT_vpci) vmm/dev/virtqueue.c vmm/dev/virtio_pci.c vmm/dev/virtio
             kernel/net/switch.c kernel/net/netbuf.c \
             kernel/lib/err.c kernel/lib/format.c kernel/lib/strutil.c
 UNIT_vnet_offload := vmm/dev/vnet_offload.c
+UNITS += vrng
+UNIT_vrng = $(UNIT_vpci) vmm/dev/virtqueue.c vmm/dev/virtio_pci.c vmm/dev/virtio_common.c vmm/dev/vrng.c
 UNIT_vpm = vmm/dev/vpm.c $(FAKE_VM) tests/unit/fake_guest.c
 UNITS += vgenid
 UNIT_vgenid = $(UNIT_vpm) vmm/dev/vgenid.c
@@ -172,7 +174,7 @@ UNIT_strutil := kernel/lib/strutil.c
 UNIT_crc32c  := kernel/lib/crc32c.c
 UNIT_format  := kernel/lib/format.c kernel/lib/strutil.c
 UNIT_host_config := kernel/host_config.c kernel/host_config_net.c kernel/lib/format.c kernel/lib/strutil.c
-UNIT_entropy := kernel/entropy.c
+UNIT_entropy := kernel/entropy.c kernel/entropy_source.c tests/unit/fake_kernel.c
 UNIT_files   := kernel/files.c kernel/lib/crc32c.c kernel/lib/strutil.c
 UNIT_console_line := kernel/console_line.c kernel/console_edit.c kernel/console_complete.c kernel/lib/format.c \
                      kernel/lib/strutil.c

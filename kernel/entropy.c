@@ -7,11 +7,13 @@
 #include "kernel/entropy.h"
 
 #include "arch/x86/io.h"
+#include "kernel/entropy_source.h"
 #include "kernel/lib/string.h"
 
-#define CPUID_1_ECX_RDRAND BIT(30)
+#define RESEED_BYTES 1024 /* given out between two helpings of fresh entropy */
 
 static uint32_t key[8];
+static size_t since_reseed;
 
 static uint32_t rotl(uint32_t v, unsigned n)
 {
@@ -60,34 +62,22 @@ static void next_block(uint8_t out[32])
 	memcpy(out, block + 8, 32);
 }
 
-/* 0 where the CPU has no RDRAND or it ran dry (SDM volume 1, "Random Number Generator"). */
-static uint64_t cpu_random(void)
+/* Fresh entropy into the key, 256 bits where a source is left. */
+static void reseed(void)
 {
-	uint64_t v;
-	bool ok;
+	uint64_t v[4];
 
-	if (!(cpuid(1, 0).ecx & CPUID_1_ECX_RDRAND))
-		return 0;
-	for (unsigned tries = 0; tries < 10; tries++) {
-		asm volatile("rdrand %0" : "=r"(v), "=@ccc"(ok));
-		if (ok)
-			return v;
-	}
-	return 0;
+	for (unsigned i = 0; i < ARRAY_SIZE(v); i++)
+		(void)entropy_source_word(&v[i]);
+	entropy_mix(v, sizeof(v));
+	since_reseed = 0;
 }
 
 void entropy_init(const uint8_t seed[32])
 {
-	uint8_t dropped[32];
-
 	memcpy(key, seed, 32);
-	for (unsigned i = 0; i < 4; i++) {
-		uint64_t v = cpu_random();
-
-		key[2 * i] ^= (uint32_t)v;
-		key[2 * i + 1] ^= (uint32_t)(v >> 32);
-	}
-	next_block(dropped);
+	entropy_source_start();
+	reseed();
 }
 
 void entropy_fill(void *buf, size_t len)
@@ -97,6 +87,9 @@ void entropy_fill(void *buf, size_t len)
 	while (len) {
 		size_t n = MIN(len, sizeof(block));
 
+		if (since_reseed >= RESEED_BYTES)
+			reseed();
+		since_reseed += n;
 		next_block(block);
 		memcpy(p, block, n);
 		p += n;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Random bytes for MACs, ids and session keys, seeded by the loader and the CPU. */
+/* Random bytes for MACs, ids, session keys and guests, seeded by the loader and the CPU. */
 #ifndef KERNEL_ENTROPY_H
 #define KERNEL_ENTROPY_H
 
 #include "kernel/lib/base.h"
 
-/* Once, before the first fill: the loader's seed (struct handoff), mixed with RDRAND and TSC. */
+/*
+ * Once, before the first fill: the loader's seed (struct handoff), mixed with the CPU's
+ * own entropy (kernel/entropy_source.h), of which more is stirred in as bytes are given out.
+ */
 void entropy_init(const uint8_t seed[32]);
 void entropy_fill(void *buf, size_t len);
 /*

@@ -17,6 +17,7 @@
 #include "kernel/drivers/e1000.h"
 #include "kernel/drivers/serial.h"
 #include "kernel/entropy.h"
+#include "kernel/entropy_source.h"
 #include "kernel/files.h"
 #include "kernel/host_config.h"
 #include "kernel/irq_init.h"
@@ -324,6 +325,7 @@ __attribute__((no_stack_protector)) void kernel_main(const struct handoff *ho)
 		log_error("console: no serial port at %#x", config.console_port);
 	log_set_console_level(config.loglevel);
 	log_info("pagurus: starting");
+	entropy_source_report();
 	acpi_read(ho->rsdp, &acpi);
 	if (!acpi.present)
 		log_info("acpi: no tables, defaults are used");

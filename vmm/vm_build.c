@@ -16,6 +16,7 @@
 #include "vmm/dev/vpic.h"
 #include "vmm/dev/vpit.h"
 #include "vmm/dev/vpm.h"
+#include "vmm/dev/vrng.h"
 #include "vmm/dev/vrtc.h"
 #include "vmm/dev/vtestdev.h"
 #include "vmm/dev/vuart.h"
@@ -158,6 +159,7 @@ static int choose_cpuid(struct vm *vm, const struct cpuid_policy *cpuid)
 
 int vm_build(struct vm *vm, const struct cpuid_policy *cpuid)
 {
+	struct vrng *rng;
 	int err;
 
 	if (!virt_detect()->usable) {
@@ -182,6 +184,8 @@ int vm_build(struct vm *vm, const struct cpuid_policy *cpuid)
 		err = build_disks(vm);
 	if (!err)
 		err = vm_build_nics(vm);
+	if (!err)
+		err = vrng_create(vm, VRNG_SLOT, &rng);
 	if (err)
 		vm_teardown(vm);
 	return err;

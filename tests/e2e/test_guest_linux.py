@@ -26,6 +26,17 @@ def test_shell(pair):
         assert status != 0
 
 
+def test_entropy_device(pair):
+    """The kernel takes its hardware entropy from the virtio device, which never repeats."""
+    host = pair.linux()
+    with host.console("web") as con:
+        status, text = con.shell("cat /sys/class/misc/hw_random/rng_current; for i in 1 2; do "
+                                 "dd if=/dev/hwrng bs=3000 count=1 2>/dev/null | md5sum; done")
+    words = text.split()
+    assert status == 0 and words[0] == "virtio_rng.0", text
+    assert words[1] != words[3]
+
+
 def test_clock_keeps_time(pair):
     """Guest seconds are seconds, within what an emulator's pace allows."""
     host = pair.linux()

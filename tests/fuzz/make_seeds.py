@@ -87,6 +87,18 @@ def vblk():
     seed("vblk", "reset", start + request(1, 1) + kick + b"\x09\x06\x14\0\0\0\0" + b"\x09\x02\0")
 
 
+def vrng():
+    start, kick = b"\x09\x00", b"\x09\x01"
+
+    def request(head, length):
+        return b"\x09\x04" + bytes([head, 0, 1]) + struct.pack("<H", length) + b"\x10\0"
+
+    seed("vrng", "request", start + request(0, 64) + kick)
+    seed("vrng", "many", start + b"".join(request(2 * i, 1500) for i in range(7)) + kick + kick +
+         b"\2\x10" + kick)
+    seed("vrng", "spoilt", start + b"\x09\x04\0\0\1\x40\0\x10\1\x0c\1" + kick)
+
+
 # ---- files ----
 KERNEL_BASE = 0xffffffff80000000
 
@@ -174,5 +186,6 @@ if __name__ == "__main__":
     mmio()
     network()
     vblk()
+    vrng()
     guest_walk()
     receive()

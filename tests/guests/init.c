@@ -136,6 +136,22 @@ static void modules_load(void)
 	}
 }
 
+/* The entropy device: two readings that differ. */
+static void random_check(void)
+{
+	uint64_t v[4] = {0};
+	long fd = SYS2(NR_open, "/dev/hwrng", O_RDONLY);
+	long n = fd < 0 ? fd : SYS3(NR_read, fd, v, sizeof(v));
+
+	if (n != sizeof(v))
+		say("guest: hwrng: no random bytes, error %ld\n", n);
+	else
+		say("guest: hwrng %s\n",
+		    v[0] != v[1] && v[1] != v[2] && v[2] != v[3] ? "ok" : "stuck");
+	if (fd >= 0)
+		SYS1(NR_close, fd);
+}
+
 static void console_open(void)
 {
 	long fd = SYS2(NR_open, "/dev/console", O_RDWR);
@@ -272,6 +288,7 @@ __attribute__((used)) void init_main(void)
 	console_open();
 	file_read("/proc/cmdline", cmdline, sizeof(cmdline));
 	modules_load();
+	random_check();
 	file_read("/sys/devices/system/cpu/online", cpus, sizeof(cpus));
 	say("guest: cpus %s", cpus);
 	w = pages_alloc(WORK_PAGE);

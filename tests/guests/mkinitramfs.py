@@ -12,7 +12,7 @@ import pathlib
 import subprocess
 import sys
 
-WANTED = ["virtio_pci", "virtio_blk", "virtio_net", "evdev", "button"]
+WANTED = ["virtio_pci", "virtio_blk", "virtio_net", "virtio_rng", "evdev", "button"]
 BUSYBOX = "/bin/busybox"
 APPLETS = ["sh", "ls", "cat", "dd", "echo", "sync", "md5sum", "sha256sum", "dmesg", "ps",
            "free", "sleep", "uptime", "hexdump", "poweroff", "reboot", "mount", "ip", "ping",

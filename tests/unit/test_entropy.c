@@ -9,6 +9,8 @@
 #include <cmocka.h>
 
 #include "kernel/entropy.h"
+#include "kernel/entropy_source.h"
+#include "tests/unit/fake_kernel.h"
 
 static void test_chacha20_vector(void **state)
 {
@@ -54,12 +56,149 @@ static void test_fill_is_bounded(void **state)
 	}
 }
 
+/* ---- sources ---- */
+
+static uint64_t sequence, stuck_from;
+static bool dry;
+
+/* Good samples until stuck_from. */
+static bool sample_good(uint64_t *v)
+{
+	uint64_t x = sequence < stuck_from ? sequence++ : stuck_from;
+
+	x = (x + 1) * 0x9e3779b97f4a7c15;
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+	*v = x ^ x >> 27;
+	return true;
+}
+
+static bool sample_dry(uint64_t *v)
+{
+	return !dry && sample_good(v);
+}
+
+static bool sample_constant(uint64_t *v)
+{
+	*v = 5;
+	return true;
+}
+
+static const struct entropy_source good = {"good", sample_good, 1, 2, 13};
+static const struct entropy_source drying = {"drying", sample_dry, 1, 2, 13};
+static const struct entropy_source constant = {"constant", sample_constant, 128, 41, 410};
+
+static int reset_sources(void **state)
+{
+	fake_kernel_reset();
+	fake_log_last[0] = 0;
+	sequence = 0;
+	stuck_from = UINT64_MAX;
+	dry = false;
+	return 0;
+}
+
+static void test_repetition(void **state)
+{
+	struct entropy_health h = {.repeats_max = 3, .proportion_max = 1000};
+
+	assert_true(entropy_health_pass(&h, 0));
+	assert_true(entropy_health_pass(&h, 0));
+	assert_true(entropy_health_pass(&h, 1));
+	assert_true(entropy_health_pass(&h, 0));
+	assert_true(entropy_health_pass(&h, 0));
+	assert_false(entropy_health_pass(&h, 0));
+}
+
+static void test_proportion(void **state)
+{
+	struct entropy_health h = {.repeats_max = 1000, .proportion_max = 10};
+	unsigned i;
+
+	/* nine of the first's kind in each window are borne, here at both windows' edges */
+	for (i = 0; i < 3 * ENTROPY_WINDOW; i++)
+		assert_true(entropy_health_pass(&h, i % ENTROPY_WINDOW < 9 ? 7 : 0x100 + i % 7));
+	h = (struct entropy_health){.repeats_max = 1000, .proportion_max = 10};
+	for (i = 0; i < 9; i++)
+		assert_true(
+		    entropy_health_pass(&h, 7 + (uint64_t)i * 256)); /* the low byte counts */
+	assert_false(entropy_health_pass(&h, 7));
+}
+
+static void test_a_good_source_lasts(void **state)
+{
+	uint64_t a, b = 0;
+
+	entropy_source_use(&good, 1);
+	entropy_source_report();
+	assert_non_null(strstr(fake_log_last, "from good"));
+	for (unsigned i = 0; i < 20000; i++) {
+		a = b;
+		assert_true(entropy_source_word(&b));
+		assert_true(a != b);
+	}
+}
+
+static void test_a_stuck_source_is_given_up(void **state)
+{
+	const struct entropy_source both[] = {drying, constant, good};
+	uint64_t v;
+
+	entropy_source_use(both, 3);
+	entropy_source_report();
+	assert_non_null(strstr(fake_log_last, "from drying"));
+	assert_true(entropy_source_word(&v));
+	dry = true; /* the constant one does not even start */
+	assert_true(entropy_source_word(&v));
+	assert_non_null(strstr(fake_log_last, "random numbers come from good"));
+	dry = false; /* not taken back */
+	stuck_from = sequence;
+	(void)entropy_source_word(&v);
+	assert_false(entropy_source_word(&v));
+	assert_int_equal(v, 0);
+	assert_non_null(strstr(fake_log_last, "seed"));
+	assert_false(entropy_source_word(&v));
+}
+
+static void test_no_source_at_all(void **state)
+{
+	uint8_t a[64], b[64];
+	uint64_t v;
+
+	entropy_source_use(&constant, 1);
+	entropy_source_report();
+	assert_non_null(strstr(fake_log_last, "no source"));
+	assert_false(entropy_source_word(&v));
+	for (unsigned i = 0; i < 100; i++) { /* the generator goes on from its seed */
+		entropy_fill(a, sizeof(a));
+		entropy_fill(b, sizeof(b));
+		assert_memory_not_equal(a, b, sizeof(a));
+	}
+}
+
+static void test_fill_takes_fresh_entropy(void **state)
+{
+	uint8_t buf[1024];
+	uint64_t before;
+
+	entropy_source_use(&good, 1);
+	before = sequence;
+	for (unsigned i = 0; i < 10; i++)
+		entropy_fill(buf, sizeof(buf));
+	assert_in_range(sequence - before, 9 * 4, 11 * 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_chacha20_vector),
 	    cmocka_unit_test(test_fill_moves_on),
 	    cmocka_unit_test(test_fill_is_bounded),
+	    cmocka_unit_test_setup(test_repetition, reset_sources),
+	    cmocka_unit_test_setup(test_proportion, reset_sources),
+	    cmocka_unit_test_setup(test_a_good_source_lasts, reset_sources),
+	    cmocka_unit_test_setup(test_a_stuck_source_is_given_up, reset_sources),
+	    cmocka_unit_test_setup(test_no_source_at_all, reset_sources),
+	    cmocka_unit_test_setup(test_fill_takes_fresh_entropy, reset_sources),
 	};
 
 	return cmocka_run_group_tests_name("entropy", tests, NULL, NULL);
