@@ -34,10 +34,10 @@ class Guest:
 
 
 def linux(name, disks=(), memory=LINUX_MEMORY, work=4, rate=100, shell=False, options="",
-          build="build", extra=(), address=None):
+          build="build", extra=(), address=None, nics=("lan",)):
     """Debian's cloud kernel; work MiB checked all the time, rate pages/s rewritten.
 
-    address: of its network card on network lan, where client.py finds its stream.
+    address: of its first network card, where client.py finds its stream.
     """
     cmdline = f"{LINUX_QUIET} pagurus.work={work} pagurus.rate={rate} pagurus.tick"
     if disks:
@@ -49,7 +49,7 @@ def linux(name, disks=(), memory=LINUX_MEMORY, work=4, rate=100, shell=False, op
     files = {"kernel": f"{build}/guest/vmlinuz",
              "initrd": f"{build}/guest/initrd{'-shell' if shell else ''}.img"}
     return Guest(name, memory, files, f"{cmdline} {options}".strip(), disks,
-                 ["lan"] if address else [], extra=extra)
+                 nics if address else (), extra=extra)
 
 
 def ticker(name, memory=8, pages=256, rate=100, options="", disks=(), build="build", extra=()):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Two hosts that the tests share: booted once, mended when a test has hurt them.
 
-Guests at alpha: web (Linux with disk 1.0), tiny and busy (bare, a few MiB),
+Guests at alpha: web (Linux with disk 1.0 and cards on two networks), tiny and busy (bare, a few MiB),
 withdisk (bare, disk 2.0), big (bare, more memory than fits twice).
 """
 import time
@@ -9,6 +9,8 @@ import time
 from . import guests
 from .host import BOOT_TIMEOUT, SCALE
 
+NETWORKS = "net lan nic0\nnet dmz nic0 vlan 20\n"
+STATION, WEB = "10.7.0.1", "10.7.0.2"
 LINUX_BOOT_TIMEOUT = 180 * SCALE
 MOVE_TIMEOUT = 240 * SCALE
 
@@ -19,12 +21,15 @@ class Pair:
         net = lab.net
         self.disk = net.vblade(1, 0, size=16 << 20)
         self.disk2 = net.vblade(2, 0, size=4 << 20)
-        web = guests.linux("web", disks=[self.disk], rate=50, shell=True)
+        net.station(f"{STATION}/24")
+        web = guests.linux("web", disks=[self.disk], rate=50, shell=True, address=WEB,
+                           nics=["lan", "dmz"])
         vms = [web, guests.ticker("tiny"), guests.ticker("busy", pages=1024, rate=800),
                guests.ticker("withdisk", disks=[self.disk2]),
                guests.ticker("big", memory=280)]
-        self.alpha = lab.host("alpha", vms=vms, **host_options)
-        self.beta = lab.host("beta", vms=[guests.ticker("hog", memory=280)], **host_options)
+        self.alpha = lab.host("alpha", vms=vms, conf=NETWORKS, **host_options)
+        self.beta = lab.host("beta", vms=[guests.ticker("hog", memory=280)],
+                             conf=NETWORKS, **host_options)
         self.hosts = (self.alpha, self.beta)
         self.started = False
         self.boot_failures = 0
