@@ -14,7 +14,6 @@
 #include "vmm/dev/vuart.h"
 
 #define RING	    16384u /* a power of two */
-#define HISTORY	    16384  /* of what nobody saw, shown when attaching */
 #define CONTEXT	    2048   /* of the last output, shown although it was seen */
 #define PIECE	    1024   /* of the ring: a tenth of a second at 115200 baud */
 #define POLL_NS	    (20 * NS_PER_MS)
@@ -27,7 +26,7 @@ struct attachment {
 	uint32_t head, tail;
 	uint64_t lost;
 	char ring[RING];
-	char history[HISTORY];
+	char history[VUART_HISTORY];
 };
 
 static void sink(void *ctx, const char *data, size_t len)

@@ -6,6 +6,7 @@
 
 guests: $(G)/ender.elf $(G)/rude.elf $(G)/vmlinux
 
+$(G)/rude.elf: tests/guests/rude_disk.c tests/guests/rude.h
 # The start of the ticker with another body.
 $(G)/ender.elf $(G)/rude.elf: $(G)/%.elf: tests/guests/ticker_start.S tests/guests/%.c \
 		tests/guests/ticker.ld

@@ -2,11 +2,13 @@
 /*
  * The bare guest without manners: what it does, for ever, is the first word of its
  * command line. Loops: spin (interrupts off), cpuid, port, mmio, msr, timer, fault (a
- * page fault that its handler never mends), flood (its console), reset (again and
+ * page fault that its handler never mends), flood (its console), disk, reset (again and
  * again). triple: a triple fault. Memory, all of it but this program's first 16 MiB:
  * fill (with a pattern), scan (for that pattern and for anything but zero).
  */
 #include <stdint.h>
+
+#include "tests/guests/rude.h"
 
 #define COM1	      0x3f8
 #define PORT_NOBODY   0x2f0
@@ -46,19 +48,6 @@ struct e820 {
 
 static struct idt_gate idt[48];
 
-static inline void outb(uint16_t port, uint8_t v)
-{
-	__asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port));
-}
-
-static inline uint8_t inb(uint16_t port)
-{
-	uint8_t v;
-
-	__asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
-	return v;
-}
-
 static inline void cpuid(uint32_t leaf)
 {
 	uint32_t a = leaf, b, c = 0, d;
@@ -73,13 +62,13 @@ static inline void rdmsr(uint32_t msr)
 	__asm__ volatile("rdmsr" : "=a"(a), "=d"(d) : "c"(msr));
 }
 
-static void print(const char *s)
+void print(const char *s)
 {
 	for (; *s; s++)
 		outb(COM1, (uint8_t)*s);
 }
 
-static void print_number(const char *before, uint64_t v)
+void print_number(const char *before, uint64_t v)
 {
 	char tmp[24];
 	unsigned n = sizeof(tmp) - 1;
@@ -225,9 +214,9 @@ static const struct {
 	const char *name;
 	void (*fn)(void);
 } modes[] = {
-    {"spin", spin},    {"cpuid", ask_cpuid}, {"port", use_ports}, {"mmio", use_mmio},
-    {"msr", read_msr}, {"timer", ask_timer}, {"fault", fault},	  {"flood", flood},
-    {"reset", reset},  {"triple", triple},
+    {"spin", spin},	  {"cpuid", ask_cpuid}, {"port", use_ports}, {"mmio", use_mmio},
+    {"msr", read_msr},	  {"timer", ask_timer}, {"fault", fault},    {"flood", flood},
+    {"disk", disk_flood}, {"reset", reset},	{"triple", triple},
 };
 
 static int is(const char *cmd, const char *name)

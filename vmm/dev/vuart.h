@@ -13,7 +13,7 @@
 #define VUART_GSI     4
 #define VUART_FIFO    16
 #define VUART_QUEUE   256	 /* input that the receiver FIFO has no room for yet */
-#define VUART_HISTORY (64 * KiB) /* last output, for a watcher who comes later */
+#define VUART_HISTORY (16 * KiB) /* last output, for a watcher who comes later */
 
 struct vuart_state {
 	uint8_t ier, fcr, lcr, mcr;
