@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Debian's unmodified kernel as a guest: to a shell, with its memory checked."""
+import re
 
 
 def test_boots_and_checks_its_memory(pair):
@@ -44,3 +45,17 @@ def test_clock_keeps_time(pair):
     first, last = seen.rows[0], seen.rows[-1]
     assert abs((last[3] - first[3]) - 1000 * (last[0] - first[0])) < 500
     assert seen.longest_gap_ms < 2000
+
+
+def test_generation_id(pair):
+    """ACPI names the device, and where it says lies the id that info shows."""
+    host = pair.linux()
+    shown = re.search(r"^gen\. id +([0-9a-f-]+)$", host.ok("info web").text, re.MULTILINE).group(1)
+    with host.console("web") as con:
+        _, text = con.shell("ls /sys/bus/acpi/devices | grep -c PGRS0001; "
+                            "[ -e /dev/mem ] || mknod /dev/mem c 1 1; "
+                            "for n in 0 4 8 c; do busybox devmem 0xfef0000$n 32; done")
+    devices, *words = text.split()
+    assert devices == "1", text
+    assert b"".join(int(w, 16).to_bytes(4, "little") for w in words).hex() == \
+        shown.replace("-", ""), text
