@@ -71,6 +71,8 @@ SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/host_conf
                kernel/console_line.c kernel/console_edit.c kernel/console_complete.c kernel/console.c \
                kernel/console_help.c kernel/console_out.c kernel/console_table.c \
                kernel/console_serial.c kernel/commands_host.c kernel/commands_net.c
+# what the processor leaves to us
+SRC_vmm     += vmm/mtrr.c
 SRC_vmm     += vmm/commands_vm.c vmm/commands_vm_show.c vmm/commands_vm_top.c vmm/commands_vm_define.c \
                vmm/commands_vm_console.c
 SRC_migrate += migrate/commands_move.c migrate/move_options.c
@@ -254,7 +256,7 @@ UNIT_vmx  := $(FAKE_CPU) $(EPT) $(addprefix arch/x86/vmx/,decode.c exceptions.c 
 UNIT_cpuid_policy := $(FAKE_CPU) vmm/cpuid_policy.c vmm/cpuid_build.c vmm/cpu_features.c
 UNIT_vcpu_state := tests/unit/fake_kernel.c vmm/vcpu_state.c vmm/vcpu_check.c vmm/dev/state.c
 UNIT_acpi_host := tests/unit/fake_kernel.c kernel/acpi.c
-UNIT_exits := tests/unit/fake_kernel.c vmm/exits.c vmm/exit_mem.c vmm/msr.c vmm/guest_mem.c vmm/guest_walk.c \
+UNIT_exits := tests/unit/fake_kernel.c vmm/exits.c vmm/exit_mem.c vmm/msr.c vmm/mtrr.c vmm/guest_mem.c vmm/guest_walk.c \
               vmm/iobus.c vmm/decode.c vmm/emulate.c kernel/lib/format.c kernel/lib/strutil.c
 UNIT_guest_walk := $(UNIT_guest_mem) vmm/guest_walk.c
 UNIT_dirty_log := $(FAKE_CPU) $(EPT) vmm/dirty_log.c vmm/guest_mem.c

@@ -106,7 +106,6 @@ static void print_abilities(struct console *con, const struct virt_caps *v)
 		      "timers end guest time exactly");
 	print_ability(con, "TSC scaling", v->tsc_scaling,
 		      "takes guests from hosts of another TSC frequency");
-	print_ability(con, "XSAVES", v->xsaves, "guests may use XSAVES");
 	table_end(con);
 }
 

@@ -7,7 +7,11 @@
 
 /* Two measurements of one frequency differ by so much; NTP corrects twice that. */
 #define TSC_TOLERANCE_PPM 250
-#define CR4_ALWAYS	  0x7ul /* VME, PVI, TSD: no feature bit of ours stands for them alone */
+/* Not a processor's leaves, by convention. */
+#define CPUID_HYPERVISOR      0x40000000u
+#define CPUID_HYPERVISOR_LAST 0x400000ffu
+
+#define CR4_ALWAYS 0x7ul /* VME, PVI, TSD: no feature bit of ours stands for them alone */
 
 const struct cpuid_entry *cpuid_policy_find(const struct cpuid_policy *p, uint32_t leaf,
 					    uint32_t subleaf)
@@ -37,12 +41,23 @@ static unsigned bits_for(uint32_t count)
 	return bits;
 }
 
+/* SDM vol. 2, "CPUID": beyond the last leaf the processor answers with the last basic one. */
+static uint32_t leaf_in_range(const struct cpuid_policy *p, uint32_t leaf)
+{
+	if (leaf & 0x80000000)
+		return leaf > p->max_extended ? p->max_basic : leaf;
+	if (leaf >= CPUID_HYPERVISOR && leaf <= CPUID_HYPERVISOR_LAST)
+		return leaf;
+	return leaf > p->max_basic ? p->max_basic : leaf;
+}
+
 void cpuid_policy_answer(const struct cpuid_policy *p, uint32_t id, uint32_t count, uint32_t leaf,
 			 uint32_t subleaf, struct cpuid_entry *out)
 {
 	const struct cpuid_entry *e;
 
 	*out = (struct cpuid_entry){0};
+	leaf = leaf_in_range(p, leaf);
 	if (leaf == 0xb) { /* flat topology: cores of one package */
 		out->ecx = subleaf & 0xff;
 		out->edx = id;

@@ -40,8 +40,8 @@ int must_check cpuid_policy_build(const char *hide, struct cpuid_policy *out, co
 const struct cpuid_entry *cpuid_policy_find(const struct cpuid_policy *p, uint32_t leaf,
 					    uint32_t subleaf);
 /*
- * What CPUID returns on vCPU id of count, less the bits that follow CR4. Out-of-range
- * leaves and holes read as zero.
+ * What CPUID returns on vCPU id of count, less the bits that follow CR4. Holes
+ * read as zero, leaves beyond the last one as the last basic one.
  */
 void cpuid_policy_answer(const struct cpuid_policy *p, uint32_t id, uint32_t count, uint32_t leaf,
 			 uint32_t subleaf, struct cpuid_entry *out);

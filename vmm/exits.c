@@ -10,6 +10,7 @@
 #include "kernel/sched.h"
 #include "vmm/dev/vlapic.h"
 
+#define RFLAGS_TF   BIT(8)
 #define CR4_OSXSAVE BIT(18)
 #define CR4_PKE	    BIT(22)
 
@@ -48,6 +49,9 @@ static enum outcome handle_cpuid(struct vcpu *v, const struct vcpu_exit *e)
 	hw_vcpu_paging(v->hw, &p);
 	if (leaf == 1 && (p.cr4 & CR4_OSXSAVE))
 		r.ecx |= BIT(27);
+	if (leaf == 1 && !vlapic_is_on(v->lapic)) /* SDM vol. 3, "Enabling or Disabling the
+						   * Local APIC" */
+		r.edx &= ~(uint32_t)BIT(9);
 	if (leaf == 0xd && subleaf < 2)
 		r.ebx = cpuid_policy_xsave_size(&v->vm->cpuid, hw_vcpu_xcr0(v->hw), subleaf == 1);
 	if (leaf == 7 && subleaf == 0 && (p.cr4 & CR4_PKE))
@@ -116,7 +120,7 @@ static enum outcome handle_msr_write(struct vcpu *v, const struct vcpu_exit *e)
 
 static enum outcome handle_hlt(struct vcpu *v, const struct vcpu_exit *e)
 {
-	v->halted = true;
+	v->halted = !(hw_vcpu_rflags(v->hw) & RFLAGS_TF); /* the step that is due ends it at once */
 	return SKIP;
 }
 

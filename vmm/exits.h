@@ -15,6 +15,10 @@ void vcpu_drain_dirty(struct vcpu *v);
 int must_check msr_read(struct vcpu *v, uint32_t msr, uint64_t *out);
 int must_check msr_write(struct vcpu *v, uint32_t msr, uint64_t value);
 
+/* vmm/mtrr.c: 0, -E_INVAL for #GP, -E_NOTSUP when msr is no MTRR. */
+int must_check mtrr_read(struct vcpu *v, uint32_t msr, uint64_t *out);
+int must_check mtrr_write(struct vcpu *v, uint32_t msr, uint64_t value);
+
 /* vmm/exit_mem.c: an access to an address without RAM; a string port access. */
 void exit_mmio(struct vcpu *v, const struct vcpu_exit *e);
 /* True when the instruction is done and RIP is to advance. */

@@ -7,59 +7,33 @@
 #include "vmm/dev/vlapic.h"
 #include "vmm/exits.h"
 
-#define MSR_TSC		    0x10
-#define MSR_PLATFORM_ID	    0x17
-#define MSR_TSC_ADJUST	    0x3b
-#define MSR_SPEC_CTRL	    0x48
-#define MSR_PRED_CMD	    0x49
-#define MSR_UCODE_REV	    0x8b
-#define MSR_PLATFORM_INFO   0xce
-#define MSR_MTRR_CAP	    0xfe
-#define MSR_ARCH_CAPS	    0x10a
-#define MSR_MISC_FEATURES   0x140
-#define MSR_MCG_CAP	    0x179
-#define MSR_MCG_STATUS	    0x17a
-#define MSR_MISC_ENABLE	    0x1a0
-#define MSR_DEBUGCTL	    0x1d9
-#define MSR_MTRR_PHYS_BASE0 0x200
-#define MSR_MTRR_PHYS_LAST  0x20f
-#define MSR_MTRR_FIX_64K    0x250
-#define MSR_MTRR_FIX_16K_80 0x258
-#define MSR_MTRR_FIX_16K_A0 0x259
-#define MSR_MTRR_FIX_4K_C0  0x268
-#define MSR_MTRR_FIX_4K_F8  0x26f
-#define MSR_MTRR_DEF_TYPE   0x2ff
-#define MSR_XSS		    0xda0
+#define MSR_TSC		  0x10
+#define MSR_PLATFORM_ID	  0x17
+#define MSR_TSC_ADJUST	  0x3b
+#define MSR_UCODE_REV	  0x8b
+#define MSR_PLATFORM_INFO 0xce
+#define MSR_MISC_FEATURES 0x140
+#define MSR_MCG_CAP	  0x179
+#define MSR_MCG_STATUS	  0x17a
+#define MSR_MISC_ENABLE	  0x1a0
+#define MSR_DEBUGCTL	  0x1d9
 
-#define MTRR_CAP_VALUE 0x508 /* 8 variable ranges, fixed ranges, write combining */
+/* Read-only: no branch trace store, no PEBS. */
+#define MISC_ENABLE_FIXED 0x1800ul
+/* What may be written; of no effect here: fast strings, thermal and performance monitors,
+ * SpeedStep, MONITOR, CPUID limit, xTPR, XD disable, turbo disable. */
+#define MISC_ENABLE_BITS 0x4400c50089ul
+/* Last-branch records and single-step on branches exist on every processor; not here. */
+#define DEBUGCTL_IGNORED 3ul
 
-/* Index of a fixed-range MTRR in cpu_state.mtrr_fix, or -1. */
-static int mtrr_fix_index(uint32_t msr)
+#define CPUID7_EBX_TSC_ADJUST BIT(1)
+
+/* Is leaf 7 shown with this bit of EBX? What CPUID does not show has no MSR either. */
+static bool shows(const struct vcpu *v, uint32_t leaf7_ebx)
 {
-	if (msr == MSR_MTRR_FIX_64K)
-		return 0;
-	if (msr == MSR_MTRR_FIX_16K_80 || msr == MSR_MTRR_FIX_16K_A0)
-		return (int)(1 + msr - MSR_MTRR_FIX_16K_80);
-	if (msr >= MSR_MTRR_FIX_4K_C0 && msr <= MSR_MTRR_FIX_4K_F8)
-		return (int)(3 + msr - MSR_MTRR_FIX_4K_C0);
-	return -1;
-}
+	const struct cpuid_entry *e = cpuid_policy_find(&v->vm->cpuid, 7, 0);
 
-/* MSRs that are plain storage in the vCPU's state. Memory types have no effect: RAM is write-back.
- */
-static uint64_t *stored(struct vcpu *v, uint32_t msr)
-{
-	int fix = mtrr_fix_index(msr);
-
-	if (fix >= 0)
-		return &v->state->mtrr_fix[fix];
-	if (msr >= MSR_MTRR_PHYS_BASE0 && msr <= MSR_MTRR_PHYS_LAST)
-		return &v->state->mtrr_var[msr - MSR_MTRR_PHYS_BASE0];
-	if (msr == MSR_MTRR_DEF_TYPE)
-		return &v->state->msrs[CPU_MSR_MTRR_DEF_TYPE];
-	if (msr == MSR_MISC_ENABLE)
-		return &v->state->msrs[CPU_MSR_MISC_ENABLE];
-	return NULL;
+	return e && (e->ebx & leaf7_ebx);
 }
 
 static bool is_lapic(uint32_t msr)
@@ -70,12 +44,10 @@ static bool is_lapic(uint32_t msr)
 
 int msr_read(struct vcpu *v, uint32_t msr, uint64_t *out)
 {
-	const uint64_t *p = stored(v, msr);
+	int err = mtrr_read(v, msr, out);
 
-	if (p) {
-		*out = *p;
-		return 0;
-	}
+	if (err != -E_NOTSUP)
+		return err;
 	if (is_lapic(msr))
 		return vlapic_msr_read(v->lapic, msr, out);
 	switch (msr) {
@@ -83,10 +55,12 @@ int msr_read(struct vcpu *v, uint32_t msr, uint64_t *out)
 		*out = vcpu_guest_tsc(v);
 		return 0;
 	case MSR_TSC_ADJUST:
+		if (!shows(v, CPUID7_EBX_TSC_ADJUST))
+			return -E_INVAL;
 		*out = v->state->msrs[CPU_MSR_TSC_ADJUST];
 		return 0;
-	case MSR_MTRR_CAP:
-		*out = MTRR_CAP_VALUE;
+	case MSR_MISC_ENABLE:
+		*out = v->state->msrs[CPU_MSR_MISC_ENABLE] | MISC_ENABLE_FIXED;
 		return 0;
 	case MSR_PLATFORM_ID:
 	case MSR_UCODE_REV:
@@ -110,12 +84,10 @@ static void set_tsc_adjust(struct vcpu *v, uint64_t value)
 
 int msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
-	uint64_t *p = stored(v, msr);
+	int err = mtrr_write(v, msr, value);
 
-	if (p) {
-		*p = value;
-		return 0;
-	}
+	if (err != -E_NOTSUP)
+		return err;
 	if (is_lapic(msr))
 		return vlapic_msr_write(v->lapic, msr, value);
 	switch (msr) {
@@ -123,13 +95,20 @@ int msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 		set_tsc_adjust(v, value - vm_guest_tsc(v->vm));
 		return 0;
 	case MSR_TSC_ADJUST:
+		if (!shows(v, CPUID7_EBX_TSC_ADJUST))
+			return -E_INVAL;
 		set_tsc_adjust(v, value);
 		return 0;
 	case MSR_UCODE_REV:
 	case MSR_MCG_STATUS:
-	case MSR_PRED_CMD:
+		return 0;
+	case MSR_MISC_ENABLE:
+		if (value & ~(MISC_ENABLE_BITS | MISC_ENABLE_FIXED))
+			return -E_INVAL;
+		v->state->msrs[CPU_MSR_MISC_ENABLE] = value & ~MISC_ENABLE_FIXED;
 		return 0;
 	case MSR_DEBUGCTL:
+		return value & ~DEBUGCTL_IGNORED ? -E_INVAL : 0;
 	case MSR_MISC_FEATURES:
 		return value ? -E_INVAL : 0; /* no such feature is offered */
 	}

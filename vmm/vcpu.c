@@ -193,6 +193,7 @@ static void enter(struct vcpu *v)
 	inject(v);
 	hw_vcpu_set_tsc(v->hw, v->vm->clock.tsc_offset + v->state->msrs[CPU_MSR_TSC_ADJUST],
 			v->vm->clock.tsc_ratio);
+	hw_vcpu_show_apic(v->hw, vlapic_is_on(v->lapic));
 	v->kicked = false;
 	v->in_guest = true;
 	host_unlock();

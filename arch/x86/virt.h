@@ -16,7 +16,7 @@
 struct virt_caps {
 	bool usable;
 	const char *why_not; /* words for the operator when not usable */
-	bool pml, ad_bits, page_1g, vpid, preemption_timer, tsc_scaling, xsaves;
+	bool pml, ad_bits, page_1g, vpid, preemption_timer, tsc_scaling;
 	bool rdtscp, invpcid; /* instructions that a guest has only with the backend's help */
 	bool xsavec;	      /* what the processor has of it is right (arch/x86/errata.h) */
 	uint32_t revision;
@@ -135,6 +135,8 @@ void hw_vcpu_set_state(struct hw_vcpu *h, const struct cpu_state *in);
  * OSPKE follow CR4 by themselves.
  */
 void hw_vcpu_set_cpuid(struct hw_vcpu *h, uint32_t leaf, const uint32_t regs[4]);
+/* CPUID does not show a local APIC that the guest switched off. */
+void hw_vcpu_show_apic(struct hw_vcpu *h, bool on);
 /* What CR4 bits and XCR0 bits the guest may set. */
 void hw_vcpu_set_limits(struct hw_vcpu *h, uint64_t cr4_allowed, uint64_t xcr0_allowed);
 /* guest TSC = host TSC * ratio + offset; ratio in 16.48 fixed point, 0 for 1:1. */

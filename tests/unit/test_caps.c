@@ -116,7 +116,7 @@ static void test_optional(void **state)
 {
 	whole();
 	without(MSR_VMX_TRUE_PIN_CTLS, PIN_PREEMPTION_TIMER);
-	without(MSR_VMX_CPU_CTLS2, CPU2_VPID | CPU2_TSC_SCALING | CPU2_PML | CPU2_XSAVES);
+	without(MSR_VMX_CPU_CTLS2, CPU2_VPID | CPU2_TSC_SCALING | CPU2_PML);
 	fake_msr_set(MSR_VMX_EPT_VPID_CAP, 0xf0106114141ull);
 	assert_null(vmx_detect());
 	assert_false(vmx_caps.virt.preemption_timer || vmx_caps.virt.vpid || vmx_caps.virt.pml ||

@@ -102,8 +102,11 @@ static void test_answers(void **state)
 	assert_int_equal((uint64_t)ask(&host, 0x15, 0).ecx * ask(&host, 0x15, 0).ebx /
 			     ask(&host, 0x15, 0).eax,
 			 2000000000);
-	assert_int_equal(ask(&host, 0x16, 0).eax, 0);
-	assert_int_equal(ask(&host, 0xffffffff, 0).eax, 0);
+	/* beyond the last leaves: the last basic one */
+	assert_int_equal(ask(&host, 0x16, 0).ebx, ask(&host, 0x15, 0).ebx);
+	assert_int_equal(ask(&host, 0xffffffff, 0).ebx, ask(&host, 0x15, 0).ebx);
+	assert_int_equal(ask(&host, 0x40000100, 0).ebx, ask(&host, 0x15, 0).ebx);
+	assert_int_equal(ask(&host, 0x40000001, 0).ebx, 0);
 	assert_int_equal(ask(&host, 0x40000000, 0).eax, 0x40000000);
 }
 

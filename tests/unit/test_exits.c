@@ -147,6 +147,13 @@ void vlapic_set_cr8(struct vlapic *v, uint64_t value)
 	cr8 = value;
 }
 
+static bool apic_on = true;
+
+bool vlapic_is_on(const struct vlapic *v)
+{
+	return apic_on;
+}
+
 gpa_t vlapic_mmio_gpa(const struct vlapic *v)
 {
 	return 0xfee00000;
@@ -179,7 +186,13 @@ void vlapic_tsc_changed(struct vlapic *v)
 void cpuid_policy_answer(const struct cpuid_policy *p, uint32_t id, uint32_t count, uint32_t leaf,
 			 uint32_t subleaf, struct cpuid_entry *out)
 {
-	*out = (struct cpuid_entry){.eax = leaf, .ebx = subleaf, .ecx = 3, .edx = 4};
+	*out = (struct cpuid_entry){.eax = leaf, .ebx = subleaf, .ecx = 3, .edx = 0x305};
+}
+
+const struct cpuid_entry *cpuid_policy_find(const struct cpuid_policy *p, uint32_t leaf,
+					    uint32_t subleaf)
+{
+	return p->entries[0].leaf == leaf ? &p->entries[0] : NULL;
 }
 
 uint32_t cpuid_policy_xsave_size(const struct cpuid_policy *p, uint64_t v, bool compacted)
@@ -211,6 +224,7 @@ static int set_up(void **state)
 	fake_kernel_reset();
 	memset(&vm, 0, sizeof(vm));
 	memset(&state_of, 0, sizeof(state_of));
+	vm.cpuid.phys_bits = 40;
 	iobus_init(&vm.ports);
 	iobus_init(&vm.mmio);
 	assert_int_equal(guest_mem_create(&vm.mem, SIZE_2M), 0);
@@ -351,6 +365,14 @@ static void test_cpuid(void **state)
 	gpr[RAX] = 1;
 	handle((struct vcpu_exit){.kind = VCPU_EXIT_CPUID});
 	assert_int_equal(gpr[RCX], 3 | 1u << 27);
+	gpr[RAX] = 1;
+	apic_on = false;
+	handle((struct vcpu_exit){.kind = VCPU_EXIT_CPUID});
+	assert_int_equal(gpr[RDX], 0x105);
+	apic_on = true;
+	gpr[RAX] = 1;
+	handle((struct vcpu_exit){.kind = VCPU_EXIT_CPUID});
+	assert_int_equal(gpr[RDX], 0x305);
 	xcr0 = 7;
 	gpr[RAX] = 0xd;
 	gpr[RCX] = 0;
@@ -381,16 +403,30 @@ static void assert_gp(void)
 
 static void test_msrs(void **state)
 {
-	static const uint32_t mtrrs[] = {0x200, 0x20f, 0x250, 0x258, 0x259, 0x268, 0x26f, 0x2ff};
-	static const uint32_t unknown[] = {0x3a,  0x48,	 0x480, 0x210,
-					   0x251, 0x25a, 0x270, 0xffffffff};
+	static const struct {
+		uint32_t msr;
+		uint64_t good, bad;
+	} mtrrs[] = {{0x200, 0x600000006, 0x600000002},
+		     {0x20e, 0x1004, 1ull << 40 | 6},
+		     {0x201, 0xf00000800, 0xf00000801},
+		     {0x20f, 0x1800, 1ull << 40},
+		     {0x250, 0x0504010006060606, 2},
+		     {0x258, 0x06, 7ull << 56},
+		     {0x259, 0x0601, 0x0300},
+		     {0x268, 0x060600, 8},
+		     {0x26f, 0x05, 0xff},
+		     {0x2ff, 0xc06, 0x106}};
+	static const uint32_t unknown[] = {0x3a,  0x48,	 0x49,	0x3b,  0x480,
+					   0x210, 0x251, 0x25a, 0x270, 0xffffffff};
 
 	for (size_t i = 0; i < ARRAY_SIZE(mtrrs); i++) {
-		write_msr(mtrrs[i], 0x600000006 + (i << 12));
+		write_msr(mtrrs[i].msr, mtrrs[i].good);
 		assert_int_equal(skipped, 2);
+		write_msr(mtrrs[i].msr, mtrrs[i].bad);
+		assert_gp();
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(mtrrs); i++) /* each its own place */
-		assert_int_equal(read_msr(mtrrs[i]), 0x600000006 + (i << 12));
+		assert_int_equal(read_msr(mtrrs[i].msr), mtrrs[i].good);
 	for (size_t i = 0; i < ARRAY_SIZE(unknown); i++) {
 		read_msr(unknown[i]);
 		assert_gp();
@@ -403,7 +439,13 @@ static void test_msrs(void **state)
 	assert_int_equal(read_msr(0xc0000080), 0xd01);
 	write_msr(0xc0000080, 0x1000);
 	assert_gp();
-	write_msr(0x1d9, 1); /* DEBUGCTL: no branch tracing */
+	write_msr(0x1d9, 4); /* DEBUGCTL: reserved */
+	assert_gp();
+	write_msr(0x1a0, 0x400c51889);
+	assert_int_equal(read_msr(0x1a0), 0x400c51889);
+	write_msr(0x1a0, 1);
+	assert_int_equal(read_msr(0x1a0), 0x1801); /* no BTS, no PEBS */
+	write_msr(0x1a0, 1ull << 40);
 	assert_gp();
 	write_msr(0xfe, 0); /* read-only */
 	assert_gp();
@@ -411,6 +453,9 @@ static void test_msrs(void **state)
 	write_msr(0x10, 5);
 	assert_int_equal(state_of.msrs[CPU_MSR_TSC_ADJUST], (uint64_t)5 - 1000);
 	assert_int_equal(read_msr(0x10), 5);
+	write_msr(0x3b, 77);
+	assert_gp(); /* CPUID does not show it yet */
+	vm.cpuid.entries[0] = (struct cpuid_entry){.leaf = 7, .ebx = 2};
 	write_msr(0x3b, 77);
 	assert_int_equal(read_msr(0x3b), 77);
 	assert_int_equal(read_msr(0x10), 1077);
@@ -439,7 +484,9 @@ static void test_rest(void **state)
 	handle((struct vcpu_exit){.kind = VCPU_EXIT_HLT});
 	assert_true(cpu.halted);
 	assert_int_equal(skips, 1);
-	cpu.halted = false;
+	rflags |= 0x100; /* a step: #DB is due and ends the halt */
+	handle((struct vcpu_exit){.kind = VCPU_EXIT_HLT});
+	assert_false(cpu.halted);
 	handle((struct vcpu_exit){.kind = VCPU_EXIT_TRIPLE_FAULT});
 	handle((struct vcpu_exit){.kind = VCPU_EXIT_TASK_SWITCH});
 	handle((struct vcpu_exit){.kind = VCPU_EXIT_FAILED});

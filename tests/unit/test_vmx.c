@@ -58,6 +58,11 @@ void guest_dr6_add(struct hw_vcpu *h, uint64_t causes)
 	h->dr6 = (h->dr6 & ~15ull) | causes;
 }
 
+const uint64_t *guest_drs(struct hw_vcpu *h)
+{
+	return h->dr;
+}
+
 void hw_vcpu_use(struct hw_vcpu *h)
 {
 }
@@ -158,6 +163,29 @@ static void test_io(void **state)
 	assert_int_equal(e.io.size, 4);
 	assert_int_equal(e.io.addr_size, 8);
 	assert_int_equal(e.io.linear, 0x1234);
+}
+
+static void test_io_breakpoints(void **state)
+{
+	cpu.cr4_allowed |= 8;
+	cpu.dr[0] = 0x3f8;
+	cpu.dr[2] = 0x1003; /* 4 bytes from 0x1000 */
+	vmwrite(VMCS_GUEST_DR7, 0x400 | 1 | 0x10 | 2 << 16 | 0xeull << 24);
+	decode(EXIT_REASON_IO, 0x3f8ull << 16);
+	assert_int_equal(vmread(VMCS_GUEST_PENDING_DBG), 0); /* without CR4.DE */
+	assert_true(cr4_write(&cpu, 8));
+	decode(EXIT_REASON_IO, 0x3f8ull << 16);
+	assert_int_equal(vmread(VMCS_GUEST_PENDING_DBG), PENDING_DBG_ENABLED | 1);
+	vmwrite(VMCS_GUEST_PENDING_DBG, 0);
+	decode(EXIT_REASON_IO, 0x3f9ull << 16);
+	decode(EXIT_REASON_IO, 0xfffull << 16);
+	assert_int_equal(vmread(VMCS_GUEST_PENDING_DBG), 0);
+	decode(EXIT_REASON_IO, 0xfffull << 16 | 1); /* two bytes */
+	assert_int_equal(vmread(VMCS_GUEST_PENDING_DBG), PENDING_DBG_ENABLED | 4);
+	vmwrite(VMCS_GUEST_PENDING_DBG, 0);
+	vmwrite(VMCS_GUEST_DR7, 0x400 | 1 | 1 << 16); /* a data breakpoint */
+	decode(EXIT_REASON_IO, 0x3f8ull << 16);
+	assert_int_equal(vmread(VMCS_GUEST_PENDING_DBG), 0);
 }
 
 static void test_host_exits(void **state)
@@ -297,7 +325,8 @@ static void test_injection_gates(void **state)
 	vmwrite(VMCS_GUEST_INTR_STATE, INTR_STATE_NMI);
 	assert_true(hw_vcpu_can_inject_irq(&cpu));
 	assert_false(hw_vcpu_can_inject_nmi(&cpu));
-	hw_vcpu_inject_exception(&cpu, 13, true, 0); /* real mode pushes no error code */
+	hw_vcpu_inject_exception(&cpu, 13, true, 0);	  /* real mode pushes no error code */
+	assert_true(vmread(VMCS_GUEST_RFLAGS) & 0x10000); /* a fault sets RF */
 	assert_int_equal(vmread(VMCS_ENTRY_INTR_INFO), VALID | INTR_TYPE_EXCEPTION | 13);
 	cr_load(&cpu, CR0_PE, 0, 0);
 	vmwrite(VMCS_ENTRY_INTR_INFO, 0);
@@ -404,8 +433,9 @@ static void test_skip(void **state)
 	assert_int_equal(vmread(VMCS_GUEST_RIP), 2);
 	vmwrite(VMCS_GUEST_CS_ACCESS, SEG_ACCESS_L);
 	vmwrite(VMCS_GUEST_RIP, 0xffffffff);
-	vmwrite(VMCS_GUEST_RFLAGS, 0x102); /* a debugger steps over it */
+	vmwrite(VMCS_GUEST_RFLAGS, 0x10102); /* a debugger steps over it */
 	hw_vcpu_skip(&cpu, 3);
+	assert_int_equal(vmread(VMCS_GUEST_RFLAGS), 0x102); /* RF was for this one */
 	assert_int_equal(vmread(VMCS_GUEST_RIP), 0x100000002);
 	assert_int_equal(vmread(VMCS_GUEST_PENDING_DBG), PENDING_DBG_BS);
 }
@@ -530,6 +560,15 @@ static void test_fast_cpuid(void **state)
 	assert_int_equal(exit_at, 3);
 	assert_int_equal(vmread(VMCS_GUEST_RIP), 4);
 	assert_int_equal(cpu.gpr[RCX], 3);
+	hw_vcpu_show_apic(&cpu, false); /* the guest switched its local APIC off */
+	exit_at = 0;
+	cpu.launched = false;
+	hw_vcpu_set_cpuid(&cpu, 1, (const uint32_t[4]){1, 2, 3, 0x204});
+	run(1000);
+	assert_int_equal(cpu.gpr[RDX], 4);
+	exit_at = 3;
+	hw_vcpu_show_apic(&cpu, true);
+	vmwrite(VMCS_GUEST_RIP, 4);
 	/* asked to come out: not answered here */
 	hw_vcpu_request_exit(&cpu);
 	exits[3].reason = exits[4].reason = EXIT_REASON_CPUID;
@@ -705,6 +744,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_io),
+	    TEST(test_io_breakpoints),
 	    TEST(test_host_exits),
 	    TEST(test_unknown_exits),
 	    TEST(test_ept_violation),

@@ -174,6 +174,11 @@ int vlapic_base_write(struct vlapic *v, uint64_t value)
 	return 0;
 }
 
+bool vlapic_is_on(const struct vlapic *v)
+{
+	return vlapic_mode(v->s.apic_base) != VLAPIC_OFF;
+}
+
 gpa_t vlapic_mmio_gpa(const struct vlapic *v)
 {
 	if (vlapic_mode(v->s.apic_base) != VLAPIC_XAPIC)

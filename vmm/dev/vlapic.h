@@ -79,6 +79,8 @@ bool vlapic_lint0_extint(const struct vlapic *v);
 uint64_t vlapic_get_cr8(const struct vlapic *v);
 void vlapic_set_cr8(struct vlapic *v, uint64_t cr8);
 
+/* Is it on at all, by IA32_APIC_BASE? CPUID says so, too. */
+bool vlapic_is_on(const struct vlapic *v);
 /* Where the 4 KiB MMIO page of this CPU is; UINT64_MAX while it has none (x2APIC, off). */
 gpa_t vlapic_mmio_gpa(const struct vlapic *v);
 /* offset in the page, size 1..8. Registers are 32 bits wide on 16-byte borders. */

@@ -79,8 +79,8 @@ static const char *adjust_secondary(void)
 	int err;
 
 	err = vmx_adjust(CPU2_EPT | CPU2_UNRESTRICTED,
-			 CPU2_VPID | CPU2_RDTSCP | CPU2_WBINVD | CPU2_INVPCID | CPU2_XSAVES |
-			     CPU2_TSC_SCALING | CPU2_PML,
+			 CPU2_VPID | CPU2_RDTSCP | CPU2_WBINVD | CPU2_INVPCID | CPU2_TSC_SCALING |
+			     CPU2_PML,
 			 rdmsr(MSR_VMX_CPU_CTLS2), &c->cpu2, &missing);
 	if (err)
 		return missing & CPU2_EPT ? "the CPU has VT-x but no EPT (extended page tables)"
@@ -97,7 +97,6 @@ static const char *adjust_secondary(void)
 	vmx_caps.virt.pml = c->cpu2 & CPU2_PML;
 	vmx_caps.virt.vpid = c->cpu2 & CPU2_VPID;
 	vmx_caps.virt.tsc_scaling = c->cpu2 & CPU2_TSC_SCALING;
-	vmx_caps.virt.xsaves = c->cpu2 & CPU2_XSAVES;
 	vmx_caps.virt.rdtscp = c->cpu2 & CPU2_RDTSCP;
 	vmx_caps.virt.invpcid = c->cpu2 & CPU2_INVPCID;
 	/* Switched on per VM, when its dirty log is on. */

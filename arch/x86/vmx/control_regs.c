@@ -128,7 +128,8 @@ bool cr4_write(struct hw_vcpu *h, uint64_t v)
 		return false;
 	if ((efer & EFER_LMA) && !(v & CR4_PAE))
 		return false;
-	if ((v & CR4_PCIDE) && !(efer & EFER_LMA))
+	if ((v & CR4_PCIDE) && !(cr4_read() & CR4_PCIDE) &&
+	    (!(efer & EFER_LMA) || (vmread(VMCS_GUEST_CR3) & 0xfff)))
 		return false;
 	if (!pdptes_load(h, cr0_read(), v))
 		return false;

@@ -13,6 +13,7 @@
 
 #define CONTRIBUTORY 0x3c01u /* 0, 10 to 13 */
 #define DR7_GD	     BIT(13)
+#define RFLAGS_RF    BIT(16)
 
 void vmx_finish_nmi(void);
 
@@ -64,7 +65,9 @@ static void queue(uint32_t info, bool has_error, uint32_t error)
 void hw_vcpu_inject_exception(struct hw_vcpu *h, uint8_t vector, bool has_error, uint32_t error)
 {
 	switch (second_event(vmread(VMCS_ENTRY_INTR_INFO), vector)) {
-	case SECOND_ALONE: /* the first comes again by itself, if it was a fault */
+	case SECOND_ALONE:		    /* the first comes again by itself, if it was a fault */
+		if (vector != VECTOR_DEBUG) /* SDM vol. 3, "RF (resume) flag": faults set it */
+			vmwrite(VMCS_GUEST_RFLAGS, vmread(VMCS_GUEST_RFLAGS) | RFLAGS_RF);
 		queue(INTR_TYPE_EXCEPTION | vector, has_error, error);
 		break;
 	case DOUBLE_FAULT:

@@ -39,16 +39,24 @@ static void fpu_load(struct hw_vcpu *h)
 	xcr0_write(h->xcr0);
 }
 
+const uint64_t *guest_drs(struct hw_vcpu *h)
+{
+	if (this_cpu()->guest_owner == h) {
+		asm volatile("movq %%dr0, %0" : "=r"(h->dr[0]));
+		asm volatile("movq %%dr1, %0" : "=r"(h->dr[1]));
+		asm volatile("movq %%dr2, %0" : "=r"(h->dr[2]));
+		asm volatile("movq %%dr3, %0" : "=r"(h->dr[3]));
+	}
+	return h->dr;
+}
+
 void guest_regs_save(struct hw_vcpu *h)
 {
 	if (this_cpu()->guest_owner != h)
 		return;
 	fpu_save(h);
 	asm volatile("movq %%cr2, %0" : "=r"(h->cr2));
-	asm volatile("movq %%dr0, %0" : "=r"(h->dr[0]));
-	asm volatile("movq %%dr1, %0" : "=r"(h->dr[1]));
-	asm volatile("movq %%dr2, %0" : "=r"(h->dr[2]));
-	asm volatile("movq %%dr3, %0" : "=r"(h->dr[3]));
+	(void)guest_drs(h);
 	asm volatile("movq %%dr6, %0" : "=r"(h->dr6));
 	h->star = rdmsr(MSR_STAR);
 	h->lstar = rdmsr(MSR_LSTAR);

@@ -21,6 +21,7 @@ struct hw_vcpu {
 	bool launched;
 	volatile bool exit_requested;
 	bool failed_entry;
+	bool apic_off; /* not shown by CPUID */
 	bool shutdown; /* a fault within a double fault: exit as such at the next entry */
 	uint32_t exit_reason, seen_generation;
 	uint32_t cpu_controls, cpu2_controls;
@@ -42,6 +43,9 @@ void guest_regs_disown(struct hw_vcpu *h); /* h's registers in the CPU are void 
 
 /* #DB is delivered now: B0 to B3 are this one's, the other causes add up (SDM "DR6"). */
 void guest_dr6_add(struct hw_vcpu *h, uint64_t causes);
+
+/* DR0 to DR3 as the guest has them now. */
+const uint64_t *guest_drs(struct hw_vcpu *h);
 
 /* exceptions.c: rows of the exit table; and #DB for causes, as DR6 counts them. */
 enum vcpu_exit_kind decode_exception_nmi(struct hw_vcpu *h, struct vcpu_exit *e);

@@ -12,8 +12,10 @@
 
 #define CR4_OSXSAVE	   BIT(18)
 #define CPUID1_ECX_OSXSAVE BIT(27)
+#define CPUID1_EDX_APIC	   BIT(9)
 #define RFLAGS_TF	   BIT(8)
 #define RFLAGS_IF	   BIT(9)
+#define RFLAGS_RF	   BIT(16)
 
 void hw_vcpu_set_cpuid(struct hw_vcpu *h, uint32_t leaf, const uint32_t regs[4])
 {
@@ -28,6 +30,11 @@ void hw_vcpu_set_cpuid(struct hw_vcpu *h, uint32_t leaf, const uint32_t regs[4])
 	for (int i = 0; i < 4; i++)
 		f->regs[i] = regs[i];
 	f->valid = true;
+}
+
+void hw_vcpu_show_apic(struct hw_vcpu *h, bool on)
+{
+	h->apic_off = !on;
 }
 
 void hw_vcpu_set_limits(struct hw_vcpu *h, uint64_t cr4_allowed, uint64_t xcr0_allowed)
@@ -67,6 +74,8 @@ static inline bool cpuid_fast(struct hw_vcpu *h)
 	h->gpr[RDX] = f->regs[3];
 	if (leaf == 1 && (vmread(VMCS_GUEST_CR4) & CR4_OSXSAVE))
 		h->gpr[RCX] |= CPUID1_ECX_OSXSAVE;
+	if (leaf == 1 && h->apic_off)
+		h->gpr[RDX] &= ~CPUID1_EDX_APIC;
 	hw_vcpu_skip(h, vmread(VMCS_EXIT_INSN_LEN));
 	return true;
 }
@@ -139,14 +148,16 @@ void hw_vcpu_request_exit(struct hw_vcpu *h)
 void hw_vcpu_skip(struct hw_vcpu *h, unsigned insn_len)
 {
 	uint64_t rip = vmread(VMCS_GUEST_RIP) + insn_len;
-	uint64_t blocking = vmread(VMCS_GUEST_INTR_STATE);
+	uint64_t blocking = vmread(VMCS_GUEST_INTR_STATE), rflags = vmread(VMCS_GUEST_RFLAGS);
 
 	/* Outside 64-bit code RIP wraps at 32 bits; VM entry refuses high bits there. */
 	if (!(vmread(VMCS_ENTRY_CONTROLS) & ENTRY_GUEST_64) ||
 	    !(vmread(VMCS_GUEST_CS_ACCESS) & SEG_ACCESS_L))
 		rip &= 0xffffffff;
 	vmwrite(VMCS_GUEST_RIP, rip);
-	if (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF) /* the guest steps: it gets its #DB */
+	if (rflags & RFLAGS_RF)
+		vmwrite(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF);
+	if (rflags & RFLAGS_TF) /* the guest steps: it gets its #DB */
 		vmwrite(VMCS_GUEST_PENDING_DBG, vmread(VMCS_GUEST_PENDING_DBG) | PENDING_DBG_BS);
 	/* The instruction is done: STI and MOV SS block only until the next. */
 	if (blocking & (INTR_STATE_STI | INTR_STATE_MOV_SS))

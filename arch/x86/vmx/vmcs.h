@@ -30,7 +30,6 @@
 #define VMCS_PML_ADDRESS    0x200e
 #define VMCS_TSC_OFFSET	    0x2010
 #define VMCS_EPT_POINTER    0x201a
-#define VMCS_XSS_EXITING    0x202c
 #define VMCS_TSC_MULTIPLIER 0x2032
 /* 64-bit read-only and guest-state fields */
 #define VMCS_GUEST_PHYS_ADDR 0x2400
@@ -145,7 +144,6 @@
 #define CPU2_UNRESTRICTED (1u << 7)
 #define CPU2_INVPCID	  (1u << 12)
 #define CPU2_PML	  (1u << 17)
-#define CPU2_XSAVES	  (1u << 20)
 #define CPU2_TSC_SCALING  (1u << 25)
 /* VM-exit controls */
 #define EXIT_SAVE_DEBUG (1u << 2)
@@ -189,7 +187,8 @@
 /* Access rights of a segment: 64-bit code */
 #define SEG_ACCESS_L (1u << 13)
 /* Pending debug exceptions: a single step */
-#define PENDING_DBG_BS (1u << 14)
+#define PENDING_DBG_BS	    (1u << 14)
+#define PENDING_DBG_ENABLED (1u << 12) /* one of bits 3 to 0 is of a breakpoint that is on */
 /* Exit qualification of EPT violations: there is a linear address; the access was to what it
  * translates to, not to a table on the way */
 #define EPT_Q_LINEAR (1u << 7)

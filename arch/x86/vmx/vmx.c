@@ -195,8 +195,6 @@ static void vmcs_write_controls(struct hw_vcpu *h)
 	vmwrite(VMCS_EPT_POINTER, ept_pointer(h->setup.slat));
 	if (h->cpu2_controls & CPU2_VPID)
 		vmwrite(VMCS_VPID, h->setup.asid);
-	if (h->cpu2_controls & CPU2_XSAVES)
-		vmwrite(VMCS_XSS_EXITING, UINT64_MAX);
 	if (vmx_caps.virt.pml) {
 		vmwrite(VMCS_PML_ADDRESS, hpa_of(h->pml));
 		vmwrite(VMCS_GUEST_PML_INDEX, PML_ENTRIES - 1);
