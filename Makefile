@@ -72,7 +72,7 @@ SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/host_conf
                kernel/console_help.c kernel/console_out.c kernel/console_table.c \
                kernel/console_serial.c kernel/commands_host.c kernel/commands_net.c
 # what the processor leaves to us
-SRC_vmm     += vmm/mtrr.c
+SRC_vmm     += vmm/mtrr.c vmm/guest_access.c vmm/decode_operand.c vmm/emulate_alu.c
 SRC_vmm     += vmm/commands_vm.c vmm/commands_vm_show.c vmm/commands_vm_top.c vmm/commands_vm_define.c \
                vmm/commands_vm_console.c
 SRC_migrate += migrate/commands_move.c migrate/move_options.c
@@ -143,8 +143,8 @@ UNIT_elf_loader  := boot/elf.c
 UNIT_boot_memory := boot/memmap.c boot/paging.c
 # guest loaders, ACPI, PCI, disk, decoder (C)
 UNITS += decode emulate acpi_tables loaders vpm vm_config vpci virtqueue vblk
-UNIT_decode := vmm/decode.c
-UNIT_emulate := vmm/decode.c vmm/emulate.c
+UNIT_decode := vmm/decode.c vmm/decode_operand.c
+UNIT_emulate := vmm/decode.c vmm/decode_operand.c vmm/emulate.c vmm/emulate_alu.c
 UNIT_acpi_tables := vmm/acpi_tables.c tests/unit/fake_guest.c tests/unit/fake_kernel.c
 UNIT_loaders := vmm/load_linux.c vmm/load_elf.c vmm/zero_page.c vmm/boot_cpu.c \
                 tests/unit/fake_guest.c tests/unit/fake_kernel.c
@@ -256,8 +256,8 @@ UNIT_vmx  := $(FAKE_CPU) $(EPT) $(addprefix arch/x86/vmx/,decode.c exceptions.c 
 UNIT_cpuid_policy := $(FAKE_CPU) vmm/cpuid_policy.c vmm/cpuid_build.c vmm/cpu_features.c
 UNIT_vcpu_state := tests/unit/fake_kernel.c vmm/vcpu_state.c vmm/vcpu_check.c vmm/dev/state.c
 UNIT_acpi_host := tests/unit/fake_kernel.c kernel/acpi.c
-UNIT_exits := tests/unit/fake_kernel.c vmm/exits.c vmm/exit_mem.c vmm/msr.c vmm/mtrr.c vmm/guest_mem.c vmm/guest_walk.c \
-              vmm/iobus.c vmm/decode.c vmm/emulate.c kernel/lib/format.c kernel/lib/strutil.c
+UNIT_exits := tests/unit/fake_kernel.c vmm/exits.c vmm/exit_mem.c vmm/guest_access.c vmm/msr.c vmm/mtrr.c vmm/guest_mem.c vmm/guest_walk.c \
+              vmm/iobus.c vmm/decode.c vmm/decode_operand.c vmm/emulate.c vmm/emulate_alu.c kernel/lib/format.c kernel/lib/strutil.c
 UNIT_guest_walk := $(UNIT_guest_mem) vmm/guest_walk.c
 UNIT_dirty_log := $(FAKE_CPU) $(EPT) vmm/dirty_log.c vmm/guest_mem.c
 # what mutants asked for (N)

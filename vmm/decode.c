@@ -1,156 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The MMIO instruction decoder: prefixes, opcode, ModRM/SIB, immediate, in the
- * order in which they stand. What compilers and kernels use on device memory is
- * covered; the rest is refused, never guessed.
+ * The MMIO instruction decoder: the opcode maps. What compilers and kernels use on
+ * device memory is covered; the rest is refused, never guessed.
  */
-#include "vmm/decode.h"
 #include "arch/x86/cpu_state.h"
 #include "kernel/lib/string.h"
-
-#define REX_B 1
-#define REX_R 4
-#define REX_W 8
-
-/* The bytes still to read, and what the prefixes said. */
-struct cursor {
-	const uint8_t *bytes;
-	unsigned len, pos;
-	enum cpu_mode mode;
-	uint8_t rex;
-	bool opsize_prefix, addrsize_prefix;
-	uint8_t opsize; /* of a non-byte operand: 2, 4, 8 */
-	uint8_t modrm_reg;
-};
-
-static int take_byte(struct cursor *c, uint8_t *out)
-{
-	if (c->pos >= c->len || c->pos >= INSN_MAX_LEN)
-		return -E_RANGE;
-	*out = c->bytes[c->pos++];
-	return 0;
-}
-
-static int skip_bytes(struct cursor *c, unsigned n)
-{
-	if (n > c->len - c->pos || c->pos + n > INSN_MAX_LEN)
-		return -E_RANGE;
-	c->pos += n;
-	return 0;
-}
-
-/* An immediate of 1, 2 or 4 bytes, sign-extended. */
-static int take_imm(struct cursor *c, unsigned size, struct mmio_insn *in)
-{
-	uint64_t v = 0;
-
-	if (c->len - c->pos < size || c->pos + size > INSN_MAX_LEN)
-		return -E_RANGE;
-	for (unsigned i = 0; i < size; i++)
-		v |= (uint64_t)c->bytes[c->pos + i] << (8 * i);
-	c->pos += size;
-	unsigned shift = 64 - 8 * size;
-
-	in->imm = (uint64_t)((int64_t)(v << shift) >> shift);
-	in->has_imm = true;
-	return 0;
-}
-
-/* Is b a legacy prefix? Notes what it says. */
-static bool note_prefix(struct cursor *c, uint8_t b, struct mmio_insn *in)
-{
-	bool old_segs = c->mode != CPU_MODE_64; /* 64-bit mode ignores ES, CS, SS, DS */
-
-	switch (b) {
-	case 0x66:
-		c->opsize_prefix = true;
-		return true;
-	case 0x67:
-		c->addrsize_prefix = true;
-		return true;
-	case 0xf0:
-		in->lock = true;
-		return true;
-	case 0xf2:
-	case 0xf3:
-		in->rep = true;
-		return true;
-	case 0x26:
-	case 0x2e:
-	case 0x36:
-	case 0x3e:
-		if (old_segs)
-			in->seg = SEG_ES + ((b >> 3) & 3);
-		return true;
-	case 0x64:
-	case 0x65:
-		in->seg = SEG_FS + (b & 1);
-		return true;
-	}
-	return false;
-}
-
-/* All prefixes; leaves the first opcode byte in *opcode. */
-static int take_prefixes(struct cursor *c, struct mmio_insn *in, uint8_t *opcode)
-{
-	bool wide = c->mode != CPU_MODE_16;
-	int err = take_byte(c, opcode);
-
-	while (!err && note_prefix(c, *opcode, in))
-		err = take_byte(c, opcode);
-	if (!err && c->mode == CPU_MODE_64 && (*opcode & 0xf0) == 0x40) {
-		c->rex = *opcode;
-		err = take_byte(c, opcode);
-	}
-	if (err)
-		return err;
-	/* REX anywhere but right before the opcode is void: no one emits that, refuse it */
-	if (c->rex && c->mode == CPU_MODE_64 && (*opcode & 0xf0) == 0x40)
-		return -E_NOTSUP;
-	if (c->rex & REX_W)
-		c->opsize = 8;
-	else
-		c->opsize = wide != c->opsize_prefix ? 4 : 2;
-	if (c->mode == CPU_MODE_64)
-		in->addr_size = c->addrsize_prefix ? 4 : 8;
-	else
-		in->addr_size = wide != c->addrsize_prefix ? 4 : 2;
-	return 0;
-}
-
-/* ModRM, SIB and displacement; -E_NOTSUP for a register operand. */
-static int take_modrm(struct cursor *c, const struct mmio_insn *in)
-{
-	uint8_t modrm, sib;
-	unsigned disp = 0;
-	int err = take_byte(c, &modrm);
-
-	if (err)
-		return err;
-	unsigned mod = modrm >> 6, rm = modrm & 7;
-
-	c->modrm_reg = (modrm >> 3) & 7;
-	if (mod == 3)
-		return -E_NOTSUP;
-	if (in->addr_size == 2) {
-		if (mod == 1)
-			disp = 1;
-		else if (mod == 2 || rm == 6)
-			disp = 2;
-		return skip_bytes(c, disp);
-	}
-	if (rm == 4) {
-		err = take_byte(c, &sib);
-		if (err)
-			return err;
-		rm = sib & 7; /* mod 0 with base 5 has a displacement in either form */
-	}
-	if (mod == 1)
-		disp = 1;
-	else if (mod == 2 || rm == 5)
-		disp = 4;
-	return skip_bytes(c, disp);
-}
+#include "vmm/decode_inner.h"
 
 /* The register operand of size bytes, from ModRM.reg, with the high-byte rule. */
 static void set_reg(const struct cursor *c, struct mmio_insn *in, unsigned size)
@@ -211,7 +66,7 @@ static int decode_accumulator(struct cursor *c, struct mmio_insn *in, enum mmio_
 {
 	in->op = op;
 	in->size = size;
-	if (op != MMIO_MOVS) {
+	if (op != MMIO_MOVS && op != MMIO_CMPS) {
 		in->has_reg = true;
 		in->reg = RAX;
 		in->reg_size = size;
@@ -219,8 +74,43 @@ static int decode_accumulator(struct cursor *c, struct mmio_insn *in, enum mmio_
 	in->to_reg = to_reg;
 	if (op != MMIO_MOV)
 		return 0;
-	in->rep = false;
-	return skip_bytes(c, in->addr_size);
+	in->mem.seg = in->seg;
+	return take_disp(c, &in->mem, in->addr_size);
+}
+
+/* PUSH, POP: 64-bit code only, whose stack needs no segment. ModRM was taken. */
+static int decode_stack(const struct cursor *c, struct mmio_insn *in, enum mmio_op op)
+{
+	in->op = op;
+	in->size = c->opsize == 2 ? 2 : 8;
+	return c->mode == CPU_MODE_64 ? 0 : -E_NOTSUP;
+}
+
+/* C0, C1: by an immediate; D0, D1: by 1; D2, D3: by CL. RCL and RCR are not carried out. */
+static int decode_shift(struct cursor *c, struct mmio_insn *in, uint8_t opcode, unsigned size)
+{
+	int err = take_modrm(c, in);
+
+	if (err)
+		return err;
+	if (c->modrm_reg == 2 || c->modrm_reg == 3)
+		return -E_NOTSUP;
+	in->op = MMIO_SHIFT;
+	in->size = size;
+	in->detail = c->modrm_reg;
+	if (opcode < 0xd0)
+		return take_imm(c, 1, in);
+	in->has_imm = opcode < 0xd2;
+	in->imm = in->has_imm;
+	return 0;
+}
+
+/* IMUL with an immediate behind the memory operand. */
+static int decode_imul(struct cursor *c, struct mmio_insn *in, unsigned imm_size)
+{
+	int err = decode_mem_reg(c, in, MMIO_IMUL, c->opsize, true);
+
+	return err || !imm_size ? err : take_imm(c, MIN(imm_size, 4u), in);
 }
 
 /* 80, 81, 83: ALU with an immediate; F6, F7: TEST imm, NOT, NEG; FE, FF: INC, DEC; C6, C7: MOV. */
@@ -248,10 +138,25 @@ static int decode_group(struct cursor *c, struct mmio_insn *in, uint8_t opcode, 
 		in->size = size;
 		return in->op ? 0 : -E_NOTSUP;
 	default: /* 0xfe, 0xff */
+		if (opcode == 0xff && c->modrm_reg == 6)
+			return decode_stack(c, in, MMIO_PUSH);
 		in->op = MMIO_INC + c->modrm_reg;
 		in->size = size;
 		return c->modrm_reg <= 1 ? 0 : -E_NOTSUP;
 	}
+}
+
+/* The 0F 38 map: MOVBE; with F2 the same opcodes are CRC32. */
+static int decode_three_byte(struct cursor *c, struct mmio_insn *in)
+{
+	uint8_t opcode;
+	int err = take_byte(c, &opcode);
+
+	if (err)
+		return err;
+	if ((opcode & 0xfe) != 0xf0 || in->rep)
+		return -E_NOTSUP;
+	return decode_mem_reg(c, in, MMIO_MOVBE, c->opsize, !(opcode & 1));
 }
 
 /* The 0F map. */
@@ -264,7 +169,21 @@ static int decode_two_byte(struct cursor *c, struct mmio_insn *in)
 		return err;
 	unsigned size = (opcode & 1) ? c->opsize : 1;
 
+	if ((opcode & 0xf0) == 0x40) { /* CMOVcc */
+		in->detail = opcode & 15;
+		return decode_mem_reg(c, in, MMIO_CMOV, c->opsize, true);
+	}
+	if ((opcode & 0xf0) == 0x90) { /* SETcc */
+		in->op = MMIO_SET;
+		in->size = 1;
+		in->detail = opcode & 15;
+		return take_modrm(c, in);
+	}
 	switch (opcode) {
+	case 0x38:
+		return decode_three_byte(c, in);
+	case 0xaf:
+		return decode_imul(c, in, 0);
 	case 0xa3: /* BT, BTS, BTR, BTC with a register: bits 4:3 of the opcode */
 	case 0xab:
 	case 0xb3:
@@ -297,6 +216,7 @@ static int decode_two_byte(struct cursor *c, struct mmio_insn *in)
 static int decode_one_byte(struct cursor *c, struct mmio_insn *in, uint8_t opcode)
 {
 	unsigned size = (opcode & 1) ? c->opsize : 1;
+	int err;
 
 	if (opcode < 0x40 && (opcode & 7) < 4) /* ALU: bit 1 is the direction */
 		return decode_mem_reg(c, in, MMIO_ADD + (opcode >> 3), size, opcode & 2);
@@ -307,6 +227,22 @@ static int decode_one_byte(struct cursor *c, struct mmio_insn *in, uint8_t opcod
 		if (c->mode != CPU_MODE_64)
 			return -E_NOTSUP;
 		return decode_extend(c, in, MIN(c->opsize, 4), true);
+	case 0x69:
+		return decode_imul(c, in, c->opsize);
+	case 0x6b:
+		return decode_imul(c, in, 1);
+	case 0x8f:
+		err = take_modrm(c, in);
+		if (err)
+			return err;
+		return c->modrm_reg ? -E_NOTSUP : decode_stack(c, in, MMIO_POP);
+	case 0xc0:
+	case 0xc1:
+	case 0xd0:
+	case 0xd1:
+	case 0xd2:
+	case 0xd3:
+		return decode_shift(c, in, opcode, size);
 	case 0x80:
 	case 0x81:
 	case 0x83:
@@ -336,6 +272,12 @@ static int decode_one_byte(struct cursor *c, struct mmio_insn *in, uint8_t opcod
 	case 0xa4:
 	case 0xa5:
 		return decode_accumulator(c, in, MMIO_MOVS, size, false);
+	case 0xa6:
+	case 0xa7:
+		return decode_accumulator(c, in, MMIO_CMPS, size, false);
+	case 0xae:
+	case 0xaf:
+		return decode_accumulator(c, in, MMIO_SCAS, size, false);
 	case 0xaa:
 	case 0xab:
 		return decode_accumulator(c, in, MMIO_STOS, size, false);
@@ -353,6 +295,7 @@ int decode_mmio(const uint8_t *bytes, unsigned len, enum cpu_mode mode, struct m
 
 	memset(out, 0, sizeof(*out));
 	out->seg = SEG_DS;
+	out->mem = (struct mmio_operand){.base = MMIO_NO_REG, .index = MMIO_NO_REG, .seg = SEG_DS};
 	int err = take_prefixes(&c, out, &opcode);
 
 	if (!err)
@@ -360,8 +303,8 @@ int decode_mmio(const uint8_t *bytes, unsigned len, enum cpu_mode mode, struct m
 	if (err)
 		return err;
 	/* F2/F3 mean "repeat" to string instructions only */
-	if (out->op != MMIO_STOS && out->op != MMIO_LODS && out->op != MMIO_MOVS)
-		out->rep = false;
+	if (out->op < MMIO_STOS)
+		out->rep = out->repne = false;
 	out->len = c.pos;
 	return 0;
 }

@@ -37,10 +37,30 @@ enum mmio_op {
 	MMIO_BTS,
 	MMIO_BTR,
 	MMIO_BTC,
-	MMIO_STOS,
+	MMIO_PUSH,
+	MMIO_POP,
+	MMIO_MOVBE,
+	MMIO_SET,   /* SETcc: the condition is in detail */
+	MMIO_CMOV,  /* CMOVcc: so it is */
+	MMIO_IMUL,  /* two or, with an immediate, three operands */
+	MMIO_SHIFT, /* ModRM.reg in detail; by imm or CL */
+	MMIO_STOS,  /* from here on: string instructions */
 	MMIO_LODS,
 	MMIO_MOVS,
+	MMIO_CMPS,
+	MMIO_SCAS,
 	MMIO_OP_COUNT,
+};
+
+#define MMIO_NO_REG 0xff
+
+/* The memory operand as ModRM, SIB and displacement say; vmm/emulate.h makes an address of it. */
+struct mmio_operand {
+	uint8_t base, index; /* enum cpu_gpr or MMIO_NO_REG */
+	uint8_t scale;	     /* the index is shifted left by it */
+	uint8_t seg;	     /* enum cpu_seg */
+	bool rip_relative;
+	uint64_t disp; /* sign-extended */
 };
 
 struct mmio_insn {
@@ -57,8 +77,11 @@ struct mmio_insn {
 	bool to_reg;	  /* the register is the destination; else memory is */
 	bool sign_extend; /* from size to reg_size */
 	bool rep;
+	bool repne; /* with rep: until equal, not while equal */
 	bool lock;
-	uint64_t imm; /* sign-extended to 64 bits */
+	uint8_t detail;
+	uint64_t imm;		 /* sign-extended to 64 bits */
+	struct mmio_operand mem; /* of no meaning for string instructions */
 };
 
 /*

@@ -5,21 +5,7 @@
  */
 #include "vmm/emulate.h"
 #include "arch/x86/cpu_state.h"
-
-#define RFLAGS_CF BIT(0)
-#define RFLAGS_PF BIT(2)
-#define RFLAGS_AF BIT(4)
-#define RFLAGS_ZF BIT(6)
-#define RFLAGS_SF BIT(7)
-#define RFLAGS_DF BIT(10)
-#define RFLAGS_OF BIT(11)
-
-#define RFLAGS_ARITH (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
-
-static uint64_t size_mask(unsigned size)
-{
-	return size == 8 ? UINT64_MAX : BIT(8 * size) - 1;
-}
+#include "vmm/emulate_alu.h"
 
 static uint64_t reg_get(const struct emulate_cpu *cpu, unsigned reg, unsigned size, bool high)
 {
@@ -36,122 +22,6 @@ static void reg_set(struct emulate_cpu *cpu, unsigned reg, unsigned size, bool h
 		cpu->gpr[reg] = value;
 	else
 		cpu->gpr[reg] = (cpu->gpr[reg] & ~mask) | value;
-}
-
-static uint64_t sign_extend(uint64_t value, unsigned size)
-{
-	unsigned shift = 64 - 8 * size;
-
-	return (uint64_t)((int64_t)(value << shift) >> shift);
-}
-
-static uint64_t result_flags(uint64_t result, unsigned size)
-{
-	uint64_t flags = 0;
-
-	if (!__builtin_parity(result & 0xff)) /* PF: even number of ones in the low byte */
-		flags |= RFLAGS_PF;
-	if (!result)
-		flags |= RFLAGS_ZF;
-	if (result >> (8 * size - 1))
-		flags |= RFLAGS_SF;
-	return flags;
-}
-
-/* a + b + carry; flags for that sum. */
-static uint64_t alu_add(uint64_t a, uint64_t b, unsigned carry, unsigned size, uint64_t *flags)
-{
-	uint64_t mask = size_mask(size), r = (a + b + carry) & mask;
-	uint64_t carries = (a & b) | ((a | b) & ~r); /* carry out of each bit */
-
-	*flags = result_flags(r, size);
-	if (carries >> (8 * size - 1) & 1)
-		*flags |= RFLAGS_CF;
-	if (carries & BIT(3))
-		*flags |= RFLAGS_AF;
-	if (((a ^ r) & (b ^ r)) >> (8 * size - 1) & 1)
-		*flags |= RFLAGS_OF;
-	return r;
-}
-
-/* a - b - borrow; flags for that difference. */
-static uint64_t alu_sub(uint64_t a, uint64_t b, unsigned borrow, unsigned size, uint64_t *flags)
-{
-	uint64_t mask = size_mask(size), r = (a - b - borrow) & mask;
-	uint64_t borrows = (~a & b) | ((~a | b) & r);
-
-	*flags = result_flags(r, size);
-	if (borrows >> (8 * size - 1) & 1)
-		*flags |= RFLAGS_CF;
-	if (borrows & BIT(3))
-		*flags |= RFLAGS_AF;
-	if (((a ^ b) & (a ^ r)) >> (8 * size - 1) & 1)
-		*flags |= RFLAGS_OF;
-	return r;
-}
-
-/* A two-operand ALU operation; updates rflags and returns what dst becomes. */
-static uint64_t alu(struct emulate_cpu *cpu, unsigned op, uint64_t dst, uint64_t src, unsigned size)
-{
-	unsigned carry = cpu->rflags & RFLAGS_CF;
-	uint64_t flags = 0, r = 0;
-
-	src &= size_mask(size);
-	switch (op) {
-	case MMIO_ADD:
-	case MMIO_XADD:
-		r = alu_add(dst, src, 0, size, &flags);
-		break;
-	case MMIO_ADC:
-		r = alu_add(dst, src, carry, size, &flags);
-		break;
-	case MMIO_SBB:
-		r = alu_sub(dst, src, carry, size, &flags);
-		break;
-	case MMIO_SUB:
-	case MMIO_CMP:
-	case MMIO_CMPXCHG:
-		r = alu_sub(dst, src, 0, size, &flags);
-		break;
-	case MMIO_OR:
-		r = dst | src;
-		flags = result_flags(r, size);
-		break;
-	case MMIO_XOR:
-		r = dst ^ src;
-		flags = result_flags(r, size);
-		break;
-	default: /* MMIO_AND, MMIO_TEST */
-		r = dst & src;
-		flags = result_flags(r, size);
-		break;
-	}
-	cpu->rflags = (cpu->rflags & ~RFLAGS_ARITH) | flags;
-	return r;
-}
-
-/* NOT, NEG, INC, DEC. */
-static uint64_t alu_unary(struct emulate_cpu *cpu, unsigned op, uint64_t v, unsigned size)
-{
-	uint64_t flags, keep = cpu->rflags & RFLAGS_CF, r;
-
-	switch (op) {
-	case MMIO_NOT:
-		return ~v & size_mask(size);
-	case MMIO_NEG:
-		r = alu_sub(0, v, 0, size, &flags);
-		keep = flags & RFLAGS_CF;
-		break;
-	case MMIO_INC:
-		r = alu_add(v, 1, 0, size, &flags);
-		break;
-	default: /* MMIO_DEC */
-		r = alu_sub(v, 1, 0, size, &flags);
-		break;
-	}
-	flags = (flags & ~RFLAGS_CF) | keep; /* INC and DEC leave CF alone */
-	cpu->rflags = (cpu->rflags & ~RFLAGS_ARITH) | flags;
-	return r;
 }
 
 struct access {
@@ -292,7 +162,23 @@ static int move_element(const struct access *a, bool is_write)
 	return err;
 }
 
-/* One iteration of STOS, LODS or MOVS. */
+/* CMPS: both operands by their linear addresses, one of them is the device's. */
+static int compare_elements(const struct access *a)
+{
+	const struct mmio_insn *in = a->in;
+	uint64_t from = reg_get(a->cpu, RSI, in->addr_size, false) + a->cpu->seg_base[in->seg];
+	uint64_t with = reg_get(a->cpu, RDI, in->addr_size, false) + a->cpu->seg_base[SEG_ES];
+	uint64_t x, y;
+	int err = a->ops->read_linear(a->ctx, from, in->size, &x);
+
+	if (!err)
+		err = a->ops->read_linear(a->ctx, with, in->size, &y);
+	if (!err)
+		alu(a->cpu, in->op, x, y, in->size);
+	return err;
+}
+
+/* One iteration of a string instruction. */
 static int run_string(const struct access *a, bool is_write)
 {
 	const struct mmio_insn *in = a->in;
@@ -300,22 +186,134 @@ static int run_string(const struct access *a, bool is_write)
 
 	if (in->rep && !left)
 		return 0;
-	if (in->op == MMIO_MOVS) {
-		int err = move_element(a, is_write);
+	int err = 0;
 
-		if (err)
-			return err;
-	} else {
+	if (in->op == MMIO_MOVS)
+		err = move_element(a, is_write);
+	else if (in->op == MMIO_CMPS)
+		err = compare_elements(a);
+	else if (in->op == MMIO_SCAS)
+		alu(a->cpu, in->op, reg_get(a->cpu, RAX, in->size, false), mem_read(a), in->size);
+	else
 		run_mov(a);
-	}
-	if (in->op != MMIO_STOS)
+	if (err)
+		return err;
+	if (in->op != MMIO_STOS && in->op != MMIO_SCAS)
 		step(a, RSI);
 	if (in->op != MMIO_LODS)
 		step(a, RDI);
 	if (!in->rep)
 		return 0;
 	reg_set(a->cpu, RCX, in->addr_size, false, left - 1);
+	if ((in->op == MMIO_CMPS || in->op == MMIO_SCAS) &&
+	    !(a->cpu->rflags & RFLAGS_ZF) != in->repne)
+		return 0;
 	return left > 1 ? EMULATE_REPEAT : 0;
+}
+
+/* PUSH and POP of 64-bit code, whose stack is flat. */
+static int run_stack(const struct access *a)
+{
+	const struct mmio_insn *in = a->in;
+	uint64_t sp = a->cpu->gpr[RSP], v;
+	int err;
+
+	if (in->op == MMIO_PUSH) {
+		err = a->ops->write_linear(a->ctx, sp - in->size, in->size, mem_read(a));
+		a->cpu->gpr[RSP] -= err ? 0 : in->size;
+		return err;
+	}
+	err = a->ops->read_linear(a->ctx, sp, in->size, &v);
+	if (err)
+		return err;
+	mem_write(a, v);
+	a->cpu->gpr[RSP] += in->size;
+	return 0;
+}
+
+static uint64_t bytes_swapped(uint64_t v, unsigned size)
+{
+	return __builtin_bswap64(v) >> (64 - 8 * size);
+}
+
+/* MOVBE, SETcc, CMOVcc, IMUL, shifts. */
+static void run_other(const struct access *a)
+{
+	const struct mmio_insn *in = a->in;
+	uint64_t v = in->op == MMIO_SET || (in->op == MMIO_MOVBE && !in->to_reg) ? 0 : mem_read(a);
+	uint64_t old = in->has_reg ? reg_get(a->cpu, in->reg, in->size, false) : 0;
+
+	switch (in->op) {
+	case MMIO_MOVBE:
+		v = bytes_swapped(in->to_reg ? v : old, in->size);
+		break;
+	case MMIO_SET:
+		v = alu_condition(a->cpu, in->detail);
+		break;
+	case MMIO_CMOV:
+		v = alu_condition(a->cpu, in->detail) ? v : old;
+		break;
+	case MMIO_IMUL:
+		v = alu_imul(a->cpu, v, in->has_imm ? in->imm : old, in->size);
+		break;
+	default: /* MMIO_SHIFT */
+		v = alu_shift(a->cpu, in->detail, v,
+			      in->has_imm ? in->imm : a->cpu->gpr[RCX] & 0xff, in->size);
+		break;
+	}
+	if (in->to_reg)
+		reg_set(a->cpu, in->reg, in->size, false, v);
+	else
+		mem_write(a, v);
+}
+
+uint64_t emulate_address(const struct mmio_insn *in, const struct emulate_cpu *cpu, uint64_t rip,
+			 bool is_write)
+{
+	const struct mmio_operand *m = &in->mem;
+	uint64_t ea = m->disp;
+	unsigned seg = m->seg;
+
+	if (in->op >= MMIO_STOS) { /* no ModRM */
+		bool dest =
+		    in->op == MMIO_STOS || in->op == MMIO_SCAS || (in->op == MMIO_MOVS && is_write);
+
+		ea = cpu->gpr[dest ? RDI : RSI];
+		seg = dest ? SEG_ES : in->seg;
+	} else {
+		ea += m->base != MMIO_NO_REG ? cpu->gpr[m->base] : 0;
+		ea += m->index != MMIO_NO_REG ? cpu->gpr[m->index] << m->scale : 0;
+		ea += m->rip_relative ? rip + in->len : 0;
+	}
+	if (in->op >= MMIO_BT && in->op <= MMIO_BTC && in->has_reg) { /* the bit may be far away */
+		int64_t bit =
+		    (int64_t)sign_extend(cpu->gpr[in->reg] & size_mask(in->size), in->size);
+
+		ea += (uint64_t)(bit >> (in->size == 8 ? 6 : in->size == 4 ? 5 : 4)) * in->size;
+	}
+	return (ea & size_mask(in->addr_size)) + cpu->seg_base[seg];
+}
+
+bool emulate_writes(const struct mmio_insn *in, bool is_write)
+{
+	switch (in->op) {
+	case MMIO_CMP:
+	case MMIO_TEST:
+	case MMIO_BT:
+	case MMIO_LODS:
+	case MMIO_CMPS:
+	case MMIO_SCAS:
+	case MMIO_PUSH:
+		return false;
+	case MMIO_MOVS:
+		return is_write;
+	case MMIO_XCHG:
+	case MMIO_XADD:
+	case MMIO_CMPXCHG:
+		return true;
+	default:
+		return !in->to_reg;
+	}
 }
 
 int emulate_mmio(const struct mmio_insn *in, struct emulate_cpu *cpu, gpa_t gpa, bool is_write,
@@ -347,7 +345,19 @@ int emulate_mmio(const struct mmio_insn *in, struct emulate_cpu *cpu, gpa_t gpa,
 	case MMIO_STOS:
 	case MMIO_LODS:
 	case MMIO_MOVS:
+	case MMIO_CMPS:
+	case MMIO_SCAS:
 		return run_string(&a, is_write);
+	case MMIO_PUSH:
+	case MMIO_POP:
+		return run_stack(&a);
+	case MMIO_MOVBE:
+	case MMIO_SET:
+	case MMIO_CMOV:
+	case MMIO_IMUL:
+	case MMIO_SHIFT:
+		run_other(&a);
+		return 0;
 	default:
 		run_alu(&a);
 		return 0;

@@ -15,7 +15,7 @@ struct emulate_cpu {
 	uint64_t *gpr;	 /* 16, in the order of enum cpu_gpr */
 	uint64_t rflags; /* in and out */
 	/* by enum cpu_seg, ES..GS; in 64-bit mode the caller leaves all but FS and GS zero.
-	 * Used by MOVS only. */
+	 */
 	uint64_t seg_base[6];
 };
 
@@ -23,11 +23,21 @@ struct emulate_ops {
 	/* The access that left the guest, at its guest-physical address. */
 	uint64_t (*read)(void *ctx, gpa_t gpa, unsigned size);
 	void (*write)(void *ctx, gpa_t gpa, unsigned size, uint64_t value);
-	/* The other operand of MOVS, at its linear address (RAM or MMIO). 0, or negative after the
-	 * callee queued the page fault: nothing was changed then. */
+	/* The other operand of MOVS, both of CMPS, the stack of PUSH and POP, at its linear address
+	 * (RAM or MMIO). 0, or negative after the callee queued the page fault: nothing was changed
+	 * then. */
 	int (*read_linear)(void *ctx, uint64_t linear, unsigned size, uint64_t *value);
 	int (*write_linear)(void *ctx, uint64_t linear, unsigned size, uint64_t value);
 };
+
+/*
+ * Linear address of the operand that left the guest, for an instruction at rip; of
+ * MOVS, the written or the read one. The caller cuts it to 32 bits outside 64-bit mode.
+ */
+uint64_t emulate_address(const struct mmio_insn *in, const struct emulate_cpu *cpu, uint64_t rip,
+			 bool is_write);
+/* Does the instruction write that operand? */
+bool emulate_writes(const struct mmio_insn *in, bool is_write);
 
 /*
  * gpa and is_write are the hardware's: where the access went and whether it was

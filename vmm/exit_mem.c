@@ -5,74 +5,57 @@
  */
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
-#include "vmm/dev/vlapic.h"
 #include "vmm/emulate.h"
 #include "vmm/exits.h"
+#include "vmm/guest_access.h"
 #include "vmm/guest_walk.h"
 
-#define RFLAGS_DF  BIT(10)
-#define LAPIC_PAGE PAGE_SIZE
+#define RFLAGS_DF BIT(10)
 
-struct access {
-	struct vcpu *v;
-	struct cpu_paging paging;
-	uint32_t fault;
-	uint64_t fault_at;
+struct mmio_access {
+	struct guest_access a;
+	struct guest_span device; /* the operand that left the guest */
 };
 
-static uint64_t bus_read(void *ctx, gpa_t gpa, unsigned size)
+static uint64_t device_read(void *ctx, gpa_t gpa, unsigned size)
 {
-	struct access *a = ctx;
-	gpa_t lapic = vlapic_mmio_gpa(a->v->lapic);
+	struct mmio_access *m = ctx;
 
-	if (gpa - lapic < LAPIC_PAGE)
-		return vlapic_mmio_read(a->v->lapic, gpa - lapic, size);
-	return iobus_read(&a->v->vm->mmio, gpa, size);
+	return guest_span_read(&m->a, &m->device);
 }
 
-static void bus_write(void *ctx, gpa_t gpa, unsigned size, uint64_t value)
+static void device_write(void *ctx, gpa_t gpa, unsigned size, uint64_t value)
 {
-	struct access *a = ctx;
-	gpa_t lapic = vlapic_mmio_gpa(a->v->lapic);
+	struct mmio_access *m = ctx;
 
-	if (gpa - lapic < LAPIC_PAGE)
-		vlapic_mmio_write(a->v->lapic, gpa - lapic, size, value);
-	else
-		iobus_write(&a->v->vm->mmio, gpa, size, value);
+	guest_span_write(&m->a, &m->device, value);
 }
 
 static int linear_read(void *ctx, uint64_t linear, unsigned size, uint64_t *value)
 {
-	struct access *a = ctx;
+	struct mmio_access *m = ctx;
+	struct guest_span s;
+	int err = guest_span_find(&m->a, linear, size, 0, &s);
 
-	*value = 0;
-	return guest_linear_read(a->v->vm, &a->paging, linear, value, size, 0, &a->fault,
-				 &a->fault_at);
+	*value = err ? 0 : guest_span_read(&m->a, &s);
+	return err;
 }
 
-static int linear_write(void *ctx, uint64_t linear, unsigned size, uint64_t *value)
+static int linear_write(void *ctx, uint64_t linear, unsigned size, uint64_t value)
 {
-	struct access *a = ctx;
+	struct mmio_access *m = ctx;
+	struct guest_span s;
+	int err = guest_span_find(&m->a, linear, size, WALK_WRITE, &s);
 
-	return guest_linear_write(a->v->vm, &a->paging, linear, value, size, 0, &a->fault,
-				  &a->fault_at);
+	if (!err)
+		guest_span_write(&m->a, &s, value);
+	return err;
 }
 
-static int linear_write_value(void *ctx, uint64_t linear, unsigned size, uint64_t value)
-{
-	return linear_write(ctx, linear, size, &value);
-}
-
-static const struct emulate_ops bus_ops = {bus_read, bus_write, linear_read, linear_write_value};
-
-static void inject_page_fault(struct access *a)
-{
-	hw_vcpu_set_cr2(a->v->hw, a->fault_at);
-	hw_vcpu_inject_exception(a->v->hw, VECTOR_PF, true, a->fault);
-}
+static const struct emulate_ops device_ops = {device_read, device_write, linear_read, linear_write};
 
 /* As many bytes as are mapped, up to the longest instruction. */
-static unsigned fetch(struct access *a, uint64_t rip, uint8_t *bytes)
+static unsigned fetch(struct guest_access *a, uint64_t rip, uint8_t *bytes)
 {
 	uint64_t linear = a->paging.mode_bits == 64 ? rip : a->paging.cs_base + rip;
 	unsigned first = MIN((uint64_t)INSN_MAX_LEN, PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
@@ -87,7 +70,7 @@ static unsigned fetch(struct access *a, uint64_t rip, uint8_t *bytes)
 	return INSN_MAX_LEN;
 }
 
-static void cpu_load(struct access *a, struct emulate_cpu *cpu, uint64_t gpr[16])
+static void cpu_load(struct guest_access *a, struct emulate_cpu *cpu, uint64_t gpr[16])
 {
 	const struct cpu_paging *p = &a->paging;
 	bool flat = p->mode_bits == 64;
@@ -104,9 +87,30 @@ static void cpu_load(struct access *a, struct emulate_cpu *cpu, uint64_t gpr[16]
 	cpu->seg_base[SEG_GS] = p->gs_base;
 }
 
+/* The hardware says where the access went, but of one that crosses pages only one part. */
+static int device_find(struct mmio_access *m, const struct mmio_insn *insn,
+		       const struct emulate_cpu *cpu, uint64_t rip, const struct vcpu_exit *e)
+{
+	uint64_t linear = emulate_address(insn, cpu, rip, e->mmio.write);
+
+	if (guest_span_crosses(linear, insn->size))
+		return guest_span_find(&m->a, linear, insn->size,
+				       emulate_writes(insn, e->mmio.write) ? WALK_WRITE : 0,
+				       &m->device);
+	m->device = (struct guest_span){{e->mmio.gpa}, insn->size, insn->size};
+	return 0;
+}
+
+static void cannot_decode(struct vcpu *v, gpa_t gpa, uint64_t rip, const uint8_t *b)
+{
+	vm_crash(v->vm,
+		 "cannot carry out the access to %#lx by %02x %02x %02x %02x %02x %02x at rip %#lx",
+		 gpa, b[0], b[1], b[2], b[3], b[4], b[5], rip);
+}
+
 void exit_mmio(struct vcpu *v, const struct vcpu_exit *e)
 {
-	struct access a = {.v = v};
+	struct mmio_access m = {.a = {.v = v}};
 	struct emulate_cpu cpu;
 	struct mmio_insn insn;
 	uint8_t bytes[INSN_MAX_LEN] = {0};
@@ -114,24 +118,23 @@ void exit_mmio(struct vcpu *v, const struct vcpu_exit *e)
 	unsigned have;
 	int err;
 
-	hw_vcpu_paging(v->hw, &a.paging);
+	hw_vcpu_paging(v->hw, &m.a.paging);
 	if (e->mmio.fetch) { /* an empty bus reads as ones, and FF FF is no instruction */
 		hw_vcpu_inject_exception(v->hw, VECTOR_UD, false, 0);
 		return;
 	}
-	have = fetch(&a, rip, bytes);
-	if (!have || decode_mmio(bytes, have, a.paging.mode_bits, &insn) != 0) {
-		vm_crash(v->vm,
-			 "cannot carry out the access to %#lx by %02x %02x %02x %02x %02x %02x at "
-			 "rip %#lx",
-			 e->mmio.gpa, bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5],
-			 rip);
+	have = fetch(&m.a, rip, bytes);
+	if (!have || decode_mmio(bytes, have, m.a.paging.mode_bits, &insn) != 0 ||
+	    (insn.op == MMIO_PUSH && e->mmio.write)) { /* its stack is where no memory is */
+		cannot_decode(v, e->mmio.gpa, rip, bytes);
 		return;
 	}
-	cpu_load(&a, &cpu, gpr);
-	err = emulate_mmio(&insn, &cpu, e->mmio.gpa, e->mmio.write, &bus_ops, &a);
+	cpu_load(&m.a, &cpu, gpr);
+	err = device_find(&m, &insn, &cpu, rip, e);
+	if (!err)
+		err = emulate_mmio(&insn, &cpu, e->mmio.gpa, e->mmio.write, &device_ops, &m);
 	if (err < 0) {
-		inject_page_fault(&a);
+		guest_access_fault(&m.a);
 		return;
 	}
 	for (unsigned i = 0; i < 16; i++)
@@ -140,6 +143,8 @@ void exit_mmio(struct vcpu *v, const struct vcpu_exit *e)
 	if (err != EMULATE_REPEAT)
 		hw_vcpu_skip(v->hw, insn.len);
 }
+
+/* ---- INS, OUTS ---------------------------------------------------------------------- */
 
 static uint64_t register_step(uint64_t reg, unsigned addr_size, int64_t step)
 {
@@ -150,51 +155,28 @@ static uint64_t register_step(uint64_t reg, unsigned addr_size, int64_t step)
 	return addr_size == 2 ? (reg & ~mask) | next : next;
 }
 
-/* Before INS reads the port: a read has side effects that a fault would lose. */
-static int operand_probe(struct access *a, uint64_t linear, unsigned size)
-{
-	gpa_t gpa;
-	int err;
-
-	a->fault_at = linear;
-	err = guest_walk_probe(a->v->vm, &a->paging, linear, WALK_WRITE, &gpa, &a->fault);
-	if (err)
-		return err;
-	a->fault_at = linear + size - 1;
-	err = guest_walk_probe(a->v->vm, &a->paging, a->fault_at, WALK_WRITE, &gpa, &a->fault);
-	if (err && size > 1) /* the fault is at the first byte of the second page */
-		a->fault_at = ALIGN_DOWN(a->fault_at, PAGE_SIZE);
-	return err;
-}
-
 bool exit_string_io(struct vcpu *v, const struct vcpu_exit *e)
 {
-	struct access a = {.v = v};
+	struct guest_access a = {.v = v};
+	struct guest_span s;
 	unsigned size = e->io.size, width = e->io.addr_size;
 	enum cpu_gpr index = e->io.in ? RDI : RSI;
-	uint64_t mask = width == 8 ? UINT64_MAX : BIT(8 * width) - 1, value = 0;
+	uint64_t mask = width == 8 ? UINT64_MAX : BIT(8 * width) - 1;
 	uint64_t left = hw_vcpu_gpr(v->hw, RCX);
 	int64_t step = hw_vcpu_rflags(v->hw) & RFLAGS_DF ? -(int64_t)size : (int64_t)size;
-	int err;
 
 	if (e->io.rep && !(left & mask))
 		return true;
 	hw_vcpu_paging(v->hw, &a.paging);
-	if (e->io.in) {
-		err = operand_probe(&a, e->io.linear, size);
-		if (!err) {
-			value = iobus_read(&v->vm->ports, e->io.port, size);
-			err = linear_write(&a, e->io.linear, size, &value);
-		}
-	} else {
-		err = linear_read(&a, e->io.linear, size, &value);
-		if (!err)
-			iobus_write(&v->vm->ports, e->io.port, size, value);
-	}
-	if (err) {
-		inject_page_fault(&a);
+	/* before INS reads the port: a read has side effects that a fault would lose */
+	if (guest_span_find(&a, e->io.linear, size, e->io.in ? WALK_WRITE : 0, &s) != 0) {
+		guest_access_fault(&a);
 		return false;
 	}
+	if (e->io.in)
+		guest_span_write(&a, &s, iobus_read(&v->vm->ports, e->io.port, size));
+	else
+		iobus_write(&v->vm->ports, e->io.port, size, guest_span_read(&a, &s));
 	hw_vcpu_set_gpr(v->hw, index, register_step(hw_vcpu_gpr(v->hw, index), width, step));
 	if (!e->io.rep)
 		return true;

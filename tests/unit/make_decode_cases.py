@@ -102,13 +102,47 @@ CASES = """
 64 | btrw %cx, (%rdi)                 | BTR 2 reg=1/2
 64 | btcq $63, (%rdi)                 | BTC 8 imm=63
 64 | movl %eax, %ecx                  | notsup
-64 | pushq (%rdi)                     | notsup
+64 | pushq (%rdi)                     | PUSH 8
+64 | pushw (%rdi)                     | PUSH 2
+64 | popq 8(%r9)                      | POP 8
+64 | movbe (%rdi), %ecx               | MOVBE 4 reg=1/4 to_reg
+64 | movbe %r9, (%rdi)                | MOVBE 8 reg=9/8
+64 | movbe %ax, (%rdi)                | MOVBE 2 reg=0/2
+64 | crc32l (%rdi), %ecx              | notsup
+64 | setne (%rdi)                     | SET 1 detail=5
+64 | setg 4(%rdi)                     | SET 1 detail=15
+64 | cmovsl (%rdi), %ecx              | CMOV 4 reg=1/4 to_reg detail=8
+64 | cmovbeq (%rdi), %r10             | CMOV 8 reg=10/8 to_reg detail=6
+64 | imull (%rdi), %ecx               | IMUL 4 reg=1/4 to_reg
+64 | imulq $1000, (%rdi), %rcx        | IMUL 8 reg=1/8 to_reg imm=1000
+64 | imull $-3, (%rdi), %ecx          | IMUL 4 reg=1/4 to_reg imm=-3
+64 | roll $4, (%rdi)                  | SHIFT 4 imm=4 detail=0
+64 | rorb (%rdi)                      | SHIFT 1 imm=1 detail=1
+64 | shrq %cl, (%rdi)                 | SHIFT 8 detail=5
+64 | sarw $15, (%rdi)                 | SHIFT 2 imm=15 detail=7
+64 | rcll $1, (%rdi)                  | notsup
+64 | cmpsb                            | CMPS 1
+64 | repe cmpsl                       | CMPS 4 rep
+64 | repne scasb                      | SCAS 1 reg=0/1 rep repne
+64 | repe scasq                       | SCAS 8 reg=0/8 rep
+64 | movl 0x1234(%r13,%r12,8), %ecx   | MOV 4 reg=1/4 to_reg
+64 | movl (%r13d,%r9d), %ecx          | MOV 4 reg=1/4 to_reg asz=4
+64 | movl %ss:(%rdi), %ecx            | MOV 4 reg=1/4 to_reg
+64 | movw $0x1234, 0x11223344(%r12,%r13,8) | MOV 2 imm=0x1234
+64 | lock cmpxchg16b (%rdi)           | notsup
+64 | movss (%rdi), %xmm1              | notsup
+64 | movntdqa (%rdi), %xmm1           | notsup
+64 | vmovaps %zmm1, (%rdi)            | notsup
+64 | fldl (%rdi)                      | notsup
+64 | fxsave (%rdi)                    | notsup
+64 | jmp *(%rdi)                      | notsup
+64 | lgdt (%rdi)                      | notsup
 64 | call *(%rdi)                     | notsup
 64 | movaps (%rdi), %xmm0             | notsup
 64 | movdqu %xmm0, (%rdi)             | notsup
 64 | vmovdqu (%rdi), %ymm0            | notsup
 64 | mull (%rdi)                      | notsup
-64 | shll $1, (%rdi)                  | notsup
+64 | shll $1, (%rdi)                  | SHIFT 4 imm=1 detail=4
 64 | cmpxchg8b (%rdi)                 | notsup
 64 | nop                              | notsup
 64 | addl $1, %eax                    | notsup
@@ -119,6 +153,9 @@ CASES = """
 32 | movl 0xfee00020, %eax            | MOV 4 reg=0/4 to_reg asz=4
 32 | movl %es:(%ecx), %edx            | MOV 4 reg=2/4 to_reg seg=0 asz=4
 32 | movl 6(%bp), %edx                | MOV 4 reg=2/4 to_reg asz=2
+32 | pushl (%ecx)                     | notsup
+32 | sarl %cl, 8(%esi)                | SHIFT 4 detail=7 asz=4
+32 | sete (%eax,%ebx,2)               | SET 1 detail=4 asz=4
 32 | rep movsl                        | MOVS 4 rep asz=4
 32 | arpl %ax, (%ecx)                 | notsup
 32 | orl $1, 0xf0(%ebx,%ecx,4)        | OR 4 imm=1 asz=4
