@@ -72,7 +72,7 @@ SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/host_conf
                kernel/console_help.c kernel/console_out.c kernel/console_table.c \
                kernel/console_serial.c kernel/commands_host.c kernel/commands_net.c
 # what the processor leaves to us
-SRC_vmm     += vmm/mtrr.c vmm/guest_access.c vmm/decode_operand.c vmm/emulate_alu.c
+SRC_vmm     += vmm/mtrr.c vmm/guest_access.c vmm/decode_operand.c vmm/emulate_alu.c vmm/task_switch.c vmm/task_segments.c
 SRC_vmm     += vmm/commands_vm.c vmm/commands_vm_show.c vmm/commands_vm_top.c vmm/commands_vm_define.c \
                vmm/commands_vm_console.c
 SRC_migrate += migrate/commands_move.c migrate/move_options.c

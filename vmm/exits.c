@@ -9,6 +9,7 @@
 #include "kernel/log.h"
 #include "kernel/sched.h"
 #include "vmm/dev/vlapic.h"
+#include "vmm/task_switch.h"
 
 #define RFLAGS_TF   BIT(8)
 #define CR4_OSXSAVE BIT(18)
@@ -190,9 +191,7 @@ static enum outcome handle_failed(struct vcpu *v, const struct vcpu_exit *e)
 
 static enum outcome handle_task_switch(struct vcpu *v, const struct vcpu_exit *e)
 {
-	hw_vcpu_dump(v->hw, dump_line);
-	vm_crash(v->vm, "a hardware task switch, which is not supported, at rip %#lx",
-		 hw_vcpu_rip(v->hw));
+	task_switch(v, e); /* sets RIP and all the rest */
 	return GO_ON;
 }
 

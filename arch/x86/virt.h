@@ -80,6 +80,8 @@ enum vcpu_exit_kind {
 };
 const char *vcpu_exit_name(enum vcpu_exit_kind k);
 
+enum task_source { TASK_CALL, TASK_IRET, TASK_JMP, TASK_GATE };
+
 struct vcpu_exit {
 	enum vcpu_exit_kind kind;
 	unsigned insn_len; /* of the instruction that exited; 0 when it is not known */
@@ -102,6 +104,10 @@ struct vcpu_exit {
 			uint8_t gpr;
 			bool write;
 		} cr8;
+		struct {
+			uint16_t selector; /* of the new TSS */
+			uint8_t source;	   /* enum task_source */
+		} task; /* an event through a task gate is queued, as after any exit in delivery */
 		struct {
 			uint32_t reason, detail;
 		} failed;
@@ -177,6 +183,8 @@ bool hw_vcpu_can_inject_nmi(struct hw_vcpu *h);
 void hw_vcpu_inject_irq(struct hw_vcpu *h, uint8_t vector);
 void hw_vcpu_inject_nmi(struct hw_vcpu *h);
 void hw_vcpu_inject_exception(struct hw_vcpu *h, uint8_t vector, bool has_error, uint32_t error);
+/* #DB for these causes, which DR6 then has. */
+void hw_vcpu_inject_debug(struct hw_vcpu *h, uint64_t causes);
 /* Ask for an exit as soon as an interrupt or NMI can be injected. */
 void hw_vcpu_want_irq_window(struct hw_vcpu *h, bool want);
 void hw_vcpu_want_nmi_window(struct hw_vcpu *h, bool want);

@@ -12,6 +12,7 @@
 #include "vmm/cpu_policy_limits.h"
 #include "vmm/dev/vlapic.h"
 #include "vmm/exits.h"
+#include "vmm/task_switch.h"
 
 #define RFLAGS_DF 0x400ull
 
@@ -121,6 +122,13 @@ uint64_t vcpu_guest_tsc(const struct vcpu *v)
 
 void dirty_log_mark(struct vm *v, gfn_t gfn)
 {
+}
+
+static unsigned switches;
+
+void task_switch(struct vcpu *v, const struct vcpu_exit *e)
+{
+	switches = e->task.selector;
 }
 
 static unsigned handled;
@@ -488,9 +496,10 @@ static void test_rest(void **state)
 	handle((struct vcpu_exit){.kind = VCPU_EXIT_HLT});
 	assert_false(cpu.halted);
 	handle((struct vcpu_exit){.kind = VCPU_EXIT_TRIPLE_FAULT});
-	handle((struct vcpu_exit){.kind = VCPU_EXIT_TASK_SWITCH});
+	handle((struct vcpu_exit){.kind = VCPU_EXIT_TASK_SWITCH, .task = {.selector = 0x28}});
+	assert_int_equal(switches, 0x28);
 	handle((struct vcpu_exit){.kind = VCPU_EXIT_FAILED});
-	assert_int_equal(crashes, 3);
+	assert_int_equal(crashes, 2);
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)

@@ -146,6 +146,16 @@ static enum vcpu_exit_kind decode_cr(struct hw_vcpu *h, struct vcpu_exit *e)
 	return VCPU_EXIT_RESOLVED;
 }
 
+/* SDM table "Exit Qualification for Task Switches". */
+static enum vcpu_exit_kind decode_task_switch(struct hw_vcpu *h, struct vcpu_exit *e)
+{
+	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
+
+	e->task.selector = (uint16_t)q;
+	e->task.source = q >> 30 & 3;
+	return VCPU_EXIT_TASK_SWITCH;
+}
+
 /* ---- the table ---------------------------------------------------------------------- */
 
 struct exit_row {
@@ -169,7 +179,7 @@ static const struct exit_row exit_table[] = {
     [EXIT_REASON_TRIPLE_FAULT] = ROW(VCPU_EXIT_TRIPLE_FAULT),
     [EXIT_REASON_INTR_WINDOW] = ROW(VCPU_EXIT_INTR_WINDOW),
     [EXIT_REASON_NMI_WINDOW] = ROW(VCPU_EXIT_NMI_WINDOW),
-    [EXIT_REASON_TASK_SWITCH] = ROW(VCPU_EXIT_TASK_SWITCH),
+    [EXIT_REASON_TASK_SWITCH] = CALL(decode_task_switch),
     [EXIT_REASON_CPUID] = ROW(VCPU_EXIT_CPUID),
     [EXIT_REASON_GETSEC] = ROW(VCPU_EXIT_UNDEFINED),
     [EXIT_REASON_HLT] = ROW(VCPU_EXIT_HLT),

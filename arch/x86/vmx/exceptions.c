@@ -82,7 +82,7 @@ void hw_vcpu_inject_exception(struct hw_vcpu *h, uint8_t vector, bool has_error,
 
 /* ---- exits -------------------------------------------------------------------------- */
 
-void exception_debug(struct hw_vcpu *h, uint64_t causes)
+void hw_vcpu_inject_debug(struct hw_vcpu *h, uint64_t causes)
 {
 	guest_dr6_add(h, causes);
 	vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_GD);
@@ -95,7 +95,7 @@ void exception_debug(struct hw_vcpu *h, uint64_t causes)
  */
 static void debug_exception(struct hw_vcpu *h, uint32_t info)
 {
-	exception_debug(h, vmread(VMCS_EXIT_QUALIFICATION) & DEBUG_CAUSES);
+	hw_vcpu_inject_debug(h, vmread(VMCS_EXIT_QUALIFICATION) & DEBUG_CAUSES);
 	if ((info & INTR_TYPE_MASK) == INTR_TYPE_PRIV_SOFT && !h->shutdown &&
 	    (vmread(VMCS_ENTRY_INTR_INFO) & 0xff) == VECTOR_DEBUG) {
 		vmwrite(VMCS_ENTRY_INTR_INFO, INTR_INFO_VALID | INTR_TYPE_PRIV_SOFT | VECTOR_DEBUG);

@@ -47,10 +47,9 @@ void guest_dr6_add(struct hw_vcpu *h, uint64_t causes);
 /* DR0 to DR3 as the guest has them now. */
 const uint64_t *guest_drs(struct hw_vcpu *h);
 
-/* exceptions.c: rows of the exit table; and #DB for causes, as DR6 counts them. */
+/* exceptions.c: rows of the exit table. */
 enum vcpu_exit_kind decode_exception_nmi(struct hw_vcpu *h, struct vcpu_exit *e);
 enum vcpu_exit_kind machine_check(struct hw_vcpu *h, struct vcpu_exit *e);
-void exception_debug(struct hw_vcpu *h, uint64_t causes);
 
 /* Control-register writes; true when the value is allowed and was taken. */
 bool cr0_write(struct hw_vcpu *h, uint64_t v);
