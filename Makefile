@@ -305,6 +305,7 @@ include tests/guests/guests.mk
 include tests/bench/bench.mk
 include tests/guests/life.mk
 include tests/guests/direct.mk
+include tests/guests/smp.mk
 include tests/fuzz/fuzz.mk
 
 deps:
