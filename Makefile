@@ -37,7 +37,7 @@ SRC_lib     := kernel/lib/err.c kernel/lib/string.c kernel/lib/strutil.c kernel/
                kernel/lib/crc32c.c
 SRC_arch    := arch/x86/entry.S arch/x86/trampoline.S arch/x86/cpu.c arch/x86/traps.c arch/x86/paging.c \
                arch/x86/apic.c arch/x86/tsc.c arch/x86/errata.c \
-               arch/x86/vmx/caps.c arch/x86/vmx/vmx.c arch/x86/vmx/vmx_entry.S \
+               arch/x86/vmx/caps.c arch/x86/vmx/vmx.c arch/x86/vmx/apicv.c arch/x86/vmx/vmx_entry.S \
                arch/x86/vmx/guest_regs.c arch/x86/vmx/control_regs.c arch/x86/vmx/state.c \
                arch/x86/vmx/run.c arch/x86/vmx/decode.c arch/x86/vmx/exceptions.c arch/x86/vmx/ept.c arch/x86/vmx/ept_log.c
 SRC_kernel  := kernel/main.c kernel/mem.c kernel/sched.c kernel/sched_fair.c kernel/sched_use.c kernel/timer.c kernel/time.c kernel/irq.c \
@@ -61,7 +61,7 @@ SRC_dev     := vmm/dev/vpm.c vmm/dev/vgenid.c vmm/dev/vpci.c vmm/dev/vpci_func.c
                vmm/dev/vnet.c vmm/dev/vnet_rx.c vmm/dev/vnet_tx.c vmm/dev/vnet_offload.c \
                vmm/iobus.c vmm/dev/state.c vmm/dev/vdev.c \
                vmm/dev/vuart.c vmm/dev/vuart_regs.c vmm/dev/vlapic.c vmm/dev/vlapic_regs.c vmm/dev/vlapic_timer.c \
-               vmm/dev/vlapic_ipi.c vmm/dev/vioapic.c vmm/dev/vpic.c vmm/dev/vpic_chip.c \
+               vmm/dev/vlapic_ipi.c vmm/dev/vlapic_hw.c vmm/dev/vioapic.c vmm/dev/vpic.c vmm/dev/vpic_chip.c \
                vmm/dev/vpit.c vmm/dev/vpit_channel.c vmm/dev/vrtc.c vmm/dev/vrtc_time.c vmm/dev/vtestdev.c vmm/dev/vrng.c
 SRC_migrate := $(addprefix migrate/,accept.c checks.c commit.c facts.c frames.c handover.c migrate.c move.c \
                  progress.c query.c receive.c receive_files.c receive_offer.c receive_ram.c receive_state.c \
@@ -195,7 +195,7 @@ UNIT_state := vmm/dev/state.c
 UNIT_iobus := vmm/iobus.c
 UNITS += vuart
 UNIT_vuart := $(FAKE_VM) vmm/dev/vuart.c vmm/dev/vuart_regs.c
-UNITS += vlapic vioapic vpic vpit vrtc
+UNITS += vlapic vlapic_hw vioapic vpic vpit vrtc
 UNIT_vrtc := $(FAKE_VM) vmm/dev/vrtc.c vmm/dev/vrtc_time.c
 UNIT_vpit := $(FAKE_VM) vmm/dev/vpit.c vmm/dev/vpit_channel.c
 UNIT_vpic = $(UNIT_vlapic) vmm/dev/vioapic.c vmm/dev/vpic.c vmm/dev/vpic_chip.c
@@ -204,6 +204,8 @@ UNITS += vtestdev
 UNIT_vtestdev := $(FAKE_VM) vmm/dev/vtestdev.c
 UNIT_vlapic := $(FAKE_VM) vmm/dev/vlapic.c vmm/dev/vlapic_regs.c vmm/dev/vlapic_timer.c \
                vmm/dev/vlapic_ipi.c
+
+UNIT_vlapic_hw = $(UNIT_vlapic) vmm/dev/vlapic_hw.c
 
 # storage (E)
 UNIT_STORE_AOE := $(SRC_store) kernel/drivers/ata_identify.c kernel/net/switch.c kernel/net/netbuf.c \
@@ -241,7 +243,7 @@ UNIT_peers  := $(UNIT_FAKE) kernel/net/netbuf.c kernel/net/switch.c kernel/net/p
                kernel/net/link_frame.c kernel/lib/crc32c.c kernel/lib/format.c kernel/lib/strutil.c
 
 # processor and core of the VMM (I): on a faked processor, tests/unit/fake_cpu.h
-UNITS_CPU := ept caps dirty_log mem cpuid_policy vmx timer
+UNITS_CPU := ept caps dirty_log mem cpuid_policy vmx apicv timer
 UNITS     += guest_mem guest_walk acpi_host vcpu_state exits
 FAKE_CPU  := tests/unit/fake_cpu.c tests/unit/fake_kernel.c
 EPT       := arch/x86/vmx/ept.c arch/x86/vmx/ept_log.c
@@ -252,7 +254,8 @@ UNIT_mem  := kernel/mem.c
 UNITS     += sched
 UNIT_sched := kernel/sched_fair.c
 UNIT_timer := kernel/timer.c
-UNIT_vmx  := $(FAKE_CPU) $(EPT) $(addprefix arch/x86/vmx/,decode.c exceptions.c control_regs.c run.c state.c)
+UNIT_vmx  := $(FAKE_CPU) $(EPT) $(addprefix arch/x86/vmx/,decode.c exceptions.c control_regs.c run.c state.c apicv.c)
+UNIT_apicv := $(FAKE_CPU) $(EPT) arch/x86/vmx/apicv.c
 UNIT_cpuid_policy := $(FAKE_CPU) vmm/cpuid_policy.c vmm/cpuid_build.c vmm/cpu_features.c
 UNIT_vcpu_state := tests/unit/fake_kernel.c vmm/vcpu_state.c vmm/vcpu_check.c vmm/dev/state.c
 UNIT_acpi_host := tests/unit/fake_kernel.c kernel/acpi.c

@@ -30,6 +30,7 @@ void host_config_defaults(struct host_config *out)
 	    .escape = ']' & 0x1f,
 	    .nets = {{"lan", true, 0}},
 	    .net_count = 1,
+	    .apicv = true,
 	};
 }
 
@@ -128,6 +129,12 @@ static bool parse_escape(struct host_config *c, const char *value)
 	return true;
 }
 
+static bool parse_apicv(struct host_config *c, const char *value)
+{
+	c->apicv = strcmp(value, "auto") == 0;
+	return c->apicv || strcmp(value, "off") == 0;
+}
+
 static const struct key keys[] = {
     {"name", parse_name, "letters, digits and '-', at most 31"},
     {"pool", parse_pool, "letters, digits and '-', at most 31"},
@@ -136,6 +143,7 @@ static const struct key keys[] = {
     {"console", parse_console, "com1 or com2, and a rate like 115200"},
     {"loglevel", parse_loglevel, "error, warn, info or debug"},
     {"escape", parse_escape, "'^' and a letter like ^], not ^C ^H ^I ^J ^M ^["},
+    {"apicv", parse_apicv, "auto or off"},
 };
 
 static bool is_blank(char c)
@@ -208,7 +216,7 @@ static int parse_line(const char *s, const char *end, unsigned line, struct host
 		return 0;
 	}
 	return fail(err, line, "key", text,
-		    "name, pool, nic, net, mtu, console, loglevel or escape");
+		    "name, pool, nic, net, mtu, console, loglevel, escape or apicv");
 }
 
 int host_config_parse(const char *text, size_t len, struct host_config *out,

@@ -9,6 +9,7 @@
  *   net dmz nic0 vlan 20  for guests: NAME nic0 [vlan N], NAME none
  *   loglevel info         error, warn, info, debug: what reaches the console
  *   escape ^]             detaches from a guest's console
+ *   apicv auto | off      local APICs of guests by the processor where it can, or in software
  */
 #ifndef KERNEL_HOST_CONFIG_H
 #define KERNEL_HOST_CONFIG_H
@@ -34,6 +35,7 @@ struct host_config {
 	uint8_t escape; /* control character */
 	struct host_net nets[HOST_NETS_MAX];
 	unsigned net_count; /* never 0: 'lan' on the NIC when the file names none */
+	bool apicv;	/* where the processor can */
 };
 
 struct host_config_error {

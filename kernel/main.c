@@ -148,6 +148,8 @@ static void start_cpus(const struct handoff *ho, const struct acpi_facts *acpi)
 static void start_virt(void)
 {
 	virt = virt_detect();
+	if (!config.apicv)
+		virt_forgo_apic();
 	if (virt->usable && virt_enable_cpu() != 0) {
 		log_error("virt: VT-x could not be switched on by this CPU");
 		return;
@@ -156,9 +158,11 @@ static void start_virt(void)
 		log_warn("virt: this host cannot run guests: %s", virt->why_not);
 		return;
 	}
-	log_info("virt: VT-x with EPT; PML %s, dirty flags %s, 1 GiB pages %s, TSC scaling %s",
+	log_info("virt: VT-x with EPT; PML %s, dirty flags %s, 1 GiB pages %s, TSC scaling %s, "
+		 "local APICs in %s",
 		 virt->pml ? "yes" : "no", virt->ad_bits ? "yes" : "no",
-		 virt->page_1g ? "yes" : "no", virt->tsc_scaling ? "yes" : "no");
+		 virt->page_1g ? "yes" : "no", virt->tsc_scaling ? "yes" : "no",
+		 virt->apic ? "hardware" : "software");
 	if (!virt->xsavec)
 		log_warn("virt: XSAVEC of this CPU loses registers (as in Bochs 2.7): guests are "
 			 "not shown it");

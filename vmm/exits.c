@@ -34,6 +34,12 @@ static enum outcome handle_go_on(struct vcpu *v, const struct vcpu_exit *e)
 	return GO_ON; /* the loop looks at interrupts, logs and so on by itself */
 }
 
+/* The loop lets others run, if any wait for this CPU. */
+static enum outcome handle_pause(struct vcpu *v, const struct vcpu_exit *e)
+{
+	return SKIP;
+}
+
 static enum outcome handle_cache(struct vcpu *v, const struct vcpu_exit *e)
 {
 	return SKIP;
@@ -149,6 +155,18 @@ static enum outcome handle_cr8(struct vcpu *v, const struct vcpu_exit *e)
 	return SKIP;
 }
 
+static enum outcome handle_apic_write(struct vcpu *v, const struct vcpu_exit *e)
+{
+	vlapic_hw_write(v->lapic, e->apic.reg, e->apic.value);
+	return GO_ON; /* the instruction is done */
+}
+
+static enum outcome handle_apic_eoi(struct vcpu *v, const struct vcpu_exit *e)
+{
+	vlapic_hw_eoi(v->lapic, (uint8_t)e->vector);
+	return GO_ON;
+}
+
 static enum outcome handle_undefined(struct vcpu *v, const struct vcpu_exit *e)
 {
 	hw_vcpu_inject_exception(v->hw, VECTOR_UD, false, 0);
@@ -209,6 +227,9 @@ static enum outcome (*const handlers[VCPU_EXIT_KINDS])(struct vcpu *, const stru
     [VCPU_EXIT_NMI_WINDOW] = handle_go_on,
     [VCPU_EXIT_XSETBV] = handle_xsetbv,
     [VCPU_EXIT_CR8] = handle_cr8,
+    [VCPU_EXIT_APIC_WRITE] = handle_apic_write,
+    [VCPU_EXIT_APIC_EOI] = handle_apic_eoi,
+    [VCPU_EXIT_PAUSE] = handle_pause,
     [VCPU_EXIT_CACHE] = handle_cache,
     [VCPU_EXIT_UNDEFINED] = handle_undefined,
     [VCPU_EXIT_PROTECTED] = handle_protected,

@@ -33,6 +33,18 @@ static bool irq_waits(const struct vcpu *v)
 	return vlapic_pending(v->lapic) >= 0 || extint_waits(v);
 }
 
+/* From the 8259s: in the window the processor delivers nothing of the local APIC's. */
+static void inject_extint(struct vcpu *v)
+{
+	bool waits = extint_waits(v);
+
+	if (waits && hw_vcpu_can_inject_irq(v->hw)) {
+		hw_vcpu_inject_irq(v->hw, vpic_ack(v->vm->vpic));
+		waits = extint_waits(v);
+	}
+	hw_vcpu_want_irq_window(v->hw, waits);
+}
+
 static void inject(struct vcpu *v)
 {
 	int vector;
@@ -42,6 +54,10 @@ static void inject(struct vcpu *v)
 		v->nmi_pending = false;
 	}
 	hw_vcpu_want_nmi_window(v->hw, v->nmi_pending);
+	if (v->lapic->given) { /* the processor delivers the local APIC's own */
+		inject_extint(v);
+		return;
+	}
 	if (!irq_waits(v)) {
 		hw_vcpu_want_irq_window(v->hw, false);
 		return;
@@ -190,6 +206,7 @@ static void enter(struct vcpu *v)
 	struct vcpu_exit exit;
 	uint64_t deadline = entry_deadline(), before;
 
+	vlapic_give(v->lapic);
 	inject(v);
 	hw_vcpu_set_tsc(v->hw, v->vm->clock.tsc_offset + v->state->msrs[CPU_MSR_TSC_ADJUST],
 			v->vm->clock.tsc_ratio);
@@ -204,6 +221,7 @@ static void enter(struct vcpu *v)
 	v->run_ticks += before;
 	v->vm->stats.run_ticks += before;
 	sched_count_guest(before);
+	vlapic_take(v->lapic);
 	vcpu_drain_dirty(v);
 	hw_vcpu_decode(v->hw, &exit);
 	v->vm->stats.exits[exit.kind]++;
@@ -318,6 +336,7 @@ int vcpu_create(struct vm *vm, uint32_t id)
 	err = vlapic_create(vm, v, id, &v->lapic);
 	if (err)
 		return err;
+	v->lapic->in_hardware = virt_detect()->apic;
 	vm->vlapics[id] = v->lapic;
 	vcpu_reset_state(v);
 	v->task = task_create_on(v->cpu, "vcpu", v->share, vcpu_task, v);

@@ -17,12 +17,15 @@ struct virt_caps {
 	bool usable;
 	const char *why_not; /* words for the operator when not usable */
 	bool pml, ad_bits, page_1g, vpid, preemption_timer, tsc_scaling;
+	bool apic;	      /* local APICs of guests in hardware, interrupts delivered by it */
 	bool rdtscp, invpcid; /* instructions that a guest has only with the backend's help */
 	bool xsavec;	      /* what the processor has of it is right (arch/x86/errata.h) */
 	uint32_t revision;
 };
 /* Read once on the boot CPU; never traps, on any processor. */
 const struct virt_caps *virt_detect(void);
+/* The operator wants local APICs in software, whatever the processor offers. Before any guest. */
+void virt_forgo_apic(void);
 /* On each CPU, after virt_detect said usable. 0, -E_NOTSUP (locked off), -E_NOMEM. */
 int must_check virt_enable_cpu(void);
 
@@ -68,11 +71,14 @@ enum vcpu_exit_kind {
 	VCPU_EXIT_INTR_WINDOW, /* interrupts can be injected now */
 	VCPU_EXIT_NMI_WINDOW,
 	VCPU_EXIT_XSETBV,
-	VCPU_EXIT_CR8,	     /* task-priority access */
-	VCPU_EXIT_CACHE,     /* WBINVD, INVD: nothing to do */
-	VCPU_EXIT_UNDEFINED, /* an instruction that this guest does not have: #UD */
-	VCPU_EXIT_PROTECTED, /* a control-register write that must raise #GP */
-	VCPU_EXIT_RESOLVED,  /* handled in the backend, just go on */
+	VCPU_EXIT_CR8,	      /* task-priority access */
+	VCPU_EXIT_APIC_WRITE, /* a write to a register was done in hardware: do what it causes */
+	VCPU_EXIT_APIC_EOI,   /* end of a level-triggered interrupt: tell the I/O APIC */
+	VCPU_EXIT_PAUSE,      /* it spins: others may have the CPU */
+	VCPU_EXIT_CACHE,      /* WBINVD, INVD: nothing to do */
+	VCPU_EXIT_UNDEFINED,  /* an instruction that this guest does not have: #UD */
+	VCPU_EXIT_PROTECTED,  /* a control-register write that must raise #GP */
+	VCPU_EXIT_RESOLVED,   /* handled in the backend, just go on */
 	VCPU_EXIT_TRIPLE_FAULT,
 	VCPU_EXIT_TASK_SWITCH,
 	VCPU_EXIT_FAILED, /* the processor refused to enter, or an exit nobody knows */
@@ -87,7 +93,7 @@ struct vcpu_exit {
 	unsigned insn_len; /* of the instruction that exited; 0 when it is not known */
 	const char *why; /* FAILED: words, when there are better ones than the reason; else NULL */
 	union {
-		unsigned vector; /* HOST: interrupt to be handled, 0 for none */
+		unsigned vector; /* HOST: interrupt to be handled, 0 for none; APIC_EOI */
 		struct {
 			uint16_t port;
 			uint8_t size; /* 1, 2, 4 */
@@ -108,6 +114,9 @@ struct vcpu_exit {
 			uint16_t selector; /* of the new TSS */
 			uint8_t source;	   /* enum task_source */
 		} task; /* an event through a task gate is queued, as after any exit in delivery */
+		struct {
+			uint32_t reg, value; /* offset in the page */
+		} apic;
 		struct {
 			uint32_t reason, detail;
 		} failed;
@@ -188,6 +197,25 @@ void hw_vcpu_inject_debug(struct hw_vcpu *h, uint64_t causes);
 /* Ask for an exit as soon as an interrupt or NMI can be injected. */
 void hw_vcpu_want_irq_window(struct hw_vcpu *h, bool want);
 void hw_vcpu_want_nmi_window(struct hw_vcpu *h, bool want);
+
+/*
+ * The local APIC in hardware (virt_caps.apic; without it none of these does anything).
+ * Before an entry vmm gives the registers that the processor changes by itself, and
+ * after the exit it takes them back: in between they are the processor's. Vectors
+ * are delivered, TPR and EOI carried out without exits; hw_vcpu_inject_irq remains for
+ * what comes from elsewhere. By MMIO only at the default address.
+ */
+enum hw_apic_mode { HW_APIC_OFF, HW_APIC_XAPIC, HW_APIC_X2APIC };
+struct hw_apic {
+	uint64_t icr;
+	uint32_t tpr;
+	uint32_t irr[8], isr[8], tmr[8]; /* tmr: whose EOI exits */
+};
+void hw_vcpu_apic_mode(struct hw_vcpu *h, enum hw_apic_mode mode);
+void hw_vcpu_apic_give(struct hw_vcpu *h, const struct hw_apic *a);
+void hw_vcpu_apic_take(struct hw_vcpu *h, struct hw_apic *a);
+/* What the guest reads of another register, by its offset in the page. */
+void hw_vcpu_apic_register(struct hw_vcpu *h, unsigned reg, uint32_t value);
 
 /* MSRs that live in the processor or the VMCS but are written under vmm's eye.
  * -E_NOTSUP: not one of these; -E_INVAL: value refused (#GP). */

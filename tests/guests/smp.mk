@@ -12,3 +12,7 @@ SMP_LINK = $(CC) $(GUEST_CFLAGS) -mgeneral-regs-only -mno-sse $(GUEST_LDFLAGS) \
 $(G)/smp.elf: $(SMP_LIB) tests/guests/smp.c tests/guests/smp_shootdown.c tests/guests/smp.h
 	@mkdir -p $(@D)
 	$(SMP_LINK)
+$(G)/ipi.elf: $(SMP_LIB) tests/guests/ipi.c tests/guests/smp.h
+	@mkdir -p $(@D)
+	$(SMP_LINK)
+bench-guests: $(G)/ipi.elf

@@ -55,6 +55,7 @@ static void test_whole(void **state)
 	assert_null(vmx_detect());
 	assert_true(vmx_caps.virt.pml && vmx_caps.virt.ad_bits && vmx_caps.virt.page_1g);
 	assert_true(vmx_caps.virt.preemption_timer && vmx_caps.virt.tsc_scaling);
+	assert_true(vmx_caps.virt.apic);
 	assert_int_equal(vmx_caps.virt.revision, 0x12);
 	assert_int_equal(vmx_caps.timer_shift, 5);
 	/* Host interrupts, the host's TPR and caches are never the guest's. */

@@ -187,6 +187,20 @@ int vlapic_msr_write(struct vlapic *v, uint32_t msr, uint64_t value)
 	return value == 0xfee00900 ? 0 : -E_INVAL;
 }
 
+static unsigned hw_reg, hw_eoi;
+static uint32_t hw_value;
+
+void vlapic_hw_write(struct vlapic *v, unsigned reg, uint32_t value)
+{
+	hw_reg = reg;
+	hw_value = value;
+}
+
+void vlapic_hw_eoi(struct vlapic *v, uint8_t vector)
+{
+	hw_eoi = vector;
+}
+
 void vlapic_tsc_changed(struct vlapic *v)
 {
 }
@@ -485,6 +499,11 @@ static void test_rest(void **state)
 	assert_gp();
 	handle((struct vcpu_exit){.kind = VCPU_EXIT_HOST, .vector = 0x40});
 	assert_int_equal(handled, 0x40);
+	assert_int_equal(skips, 0);
+	handle((struct vcpu_exit){.kind = VCPU_EXIT_APIC_WRITE, .apic = {0x300, 0x4051}});
+	assert_true(hw_reg == 0x300 && hw_value == 0x4051);
+	handle((struct vcpu_exit){.kind = VCPU_EXIT_APIC_EOI, .vector = 0x61});
+	assert_int_equal(hw_eoi, 0x61);
 	assert_int_equal(skips, 0);
 	handle((struct vcpu_exit){.kind = VCPU_EXIT_UNDEFINED});
 	assert_int_equal(injected, VECTOR_UD);

@@ -40,7 +40,7 @@ static void test_all_keys(void **state)
 				   "name   alpha-1\t # trailing words\n"
 				   "\n"
 				   "pool lab\nnic 00:03.0\nmtu 9000\n  console\tcom2   9600  \n"
-				   "loglevel debug\nescape ^A";
+				   "loglevel debug\nescape ^A\napicv off";
 
 	assert_int_equal(parse(text, strlen(text)), 0);
 	assert_string_equal(cfg.name, "alpha-1");
@@ -51,6 +51,7 @@ static void test_all_keys(void **state)
 	assert_int_equal(cfg.console_baud, 9600);
 	assert_int_equal(cfg.loglevel, LOG_DEBUG);
 	assert_int_equal(cfg.escape, 1);
+	assert_false(cfg.apicv);
 }
 
 static void test_defaults(void **state)
@@ -63,6 +64,7 @@ static void test_defaults(void **state)
 	assert_int_equal(cfg.console_baud, 115200);
 	assert_int_equal(cfg.loglevel, LOG_INFO);
 	assert_int_equal(cfg.escape, 0x1d);
+	assert_true(cfg.apicv);
 }
 
 static void test_nets(void **state)
@@ -126,6 +128,7 @@ static const struct {
     {"name a\nconsole com1 115000", 2, "com1 or com2"},
     {"name a\nconsole com1 0", 2, "com1 or com2"},
     {"name a\nloglevel loud", 2, "error, warn, info or debug"},
+    {"name a\napicv on", 2, "auto or off"},
     {"name a\nescape ^C", 2, "'^' and a letter"},
     {"name a\nescape ]", 2, "'^' and a letter"},
     {"name a\nescape ^", 2, "'^' and a letter"},

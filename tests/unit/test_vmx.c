@@ -24,6 +24,7 @@ static struct hw_vcpu cpu;
 static uint64_t pml[PML_ENTRIES];
 static uint8_t xsave[CPU_XSAVE_MAX];
 static uint64_t guest_page[512];
+static uint32_t apic_page[1024];
 static unsigned nmis_finished, timer_sets;
 static uint64_t timer_at;
 
@@ -112,6 +113,7 @@ static int set_up(void **state)
 	    (struct hw_vcpu_setup){.slat = slat_create(), .guest_page = page_at, .ctx = &cpu};
 	cpu.pml = pml;
 	cpu.xsave = xsave;
+	cpu.apic_page = apic_page;
 	cpu.cr4_allowed = 0x7ff | BIT(17) | BIT(18);
 	cpu.xcr0_allowed = 7;
 	nmis_finished = timer_sets = invalidations = exit_at = 0;

@@ -229,6 +229,8 @@ void vlapic_init_reset(struct vlapic *v)
 {
 	uint64_t base = v->s.apic_base;
 
+	v->given = false; /* what the processor has of them is void */
+	v->regs_changed = true;
 	memset(&v->s, 0, sizeof(v->s));
 	v->s.apic_base = base;
 	v->s.svr = 0xff;
@@ -250,6 +252,7 @@ static void vlapic_reset(struct vdev *d)
 
 void vlapic_set_virtual_wire(struct vlapic *v)
 {
+	v->regs_changed = true;
 	v->s.svr |= APIC_SVR_ENABLE;
 	v->s.lvt[LVT_LINT0] = APIC_EXTINT << 8;
 	v->s.lvt[LVT_LINT1] = APIC_NMI << 8;
@@ -288,7 +291,10 @@ static int vlapic_check(const struct vdev *d, const void *state)
 
 static void vlapic_resume(struct vdev *d)
 {
-	vlapic_timer_arm(container_of(d, struct vlapic, vdev));
+	struct vlapic *v = container_of(d, struct vlapic, vdev);
+
+	v->regs_changed = true; /* they may have been loaded */
+	vlapic_timer_arm(v);
 }
 
 static void vlapic_destroy(struct vdev *d)
@@ -322,6 +328,7 @@ int vlapic_create(struct vm *vm, struct vcpu *vcpu, uint32_t id, struct vlapic *
 		return -E_NOMEM;
 	v->vcpu = vcpu;
 	v->x2apic = true;
+	v->regs_changed = true;
 	v->vdev.vm = vm;
 	vlapic_timer_init(v);
 	vdev_add(vm, &v->vdev, &vlapic_ops, (uint16_t)id, &v->s);

@@ -5,11 +5,13 @@
  * vCPU loop routes accesses here and asks what to inject.
  *
  *   vlapic.c        life cycle, modes, IRR/ISR/PPR     vlapic_regs.c  registers, MMIO, MSRs
+ *   vlapic_hw.c     a processor that does it itself
  *   vlapic_timer.c  the timer                          vlapic_ipi.c   destinations, ICR
  */
 #ifndef VMM_DEV_VLAPIC_H
 #define VMM_DEV_VLAPIC_H
 
+#include "arch/x86/virt.h"
 #include "vmm/vm.h"
 
 #define VLAPIC_BUS_HZ	    25000000ull /* CPUID 15H.ECX must say the same */
@@ -56,6 +58,11 @@ struct vlapic {
 	struct vlapic_state s;
 	struct vcpu *vcpu;
 	struct vtimer timer;
+	/* Host side: while the guest runs, a processor that can may carry out the registers. */
+	bool in_hardware;  /* it can, and is allowed to */
+	bool given;	   /* it has them: s.irr collects what is requested meanwhile */
+	bool regs_changed; /* the others, since it was told of them */
+	enum hw_apic_mode hw_mode;
 	bool x2apic; /* CPUID offers x2APIC; on unless the creator clears it */
 };
 
@@ -92,6 +99,16 @@ int must_check vlapic_msr_write(struct vlapic *v, uint32_t msr, uint64_t value);
 /* The guest writes its TSC or TSC_ADJUST: call before and after, a TSC deadline moves. */
 void vlapic_tsc_changed(struct vlapic *v);
 
+/* ---- carried out by the processor: vlapic_hw.c ---- */
+
+/* Right before the guest runs, and right after, around the backend's entry. */
+void vlapic_give(struct vlapic *v);
+void vlapic_take(struct vlapic *v);
+/* The processor finished a write to a register of the page: do what it causes. */
+void vlapic_hw_write(struct vlapic *v, unsigned reg, uint32_t value);
+/* The processor ended a level-triggered interrupt. */
+void vlapic_hw_eoi(struct vlapic *v, uint8_t vector);
+
 /* ---- interrupt sources ---- */
 
 /* Request vector; level: it came from a level-triggered pin, its EOI goes to the I/O APIC. */
@@ -110,7 +127,13 @@ unsigned vlapic_deliver(struct vm *vm, uint8_t dest, bool logical, enum apic_del
 #define ESR_ILLEGAL_ADDRESS 0x80
 
 enum vlapic_mode { VLAPIC_OFF, VLAPIC_XAPIC, VLAPIC_X2APIC, VLAPIC_INVALID };
+#define APIC_ICR_BITS 0xccfffu /* what software may write in the low half */
+
 enum vlapic_mode vlapic_mode(uint64_t apic_base);
+/* What the guest reads of each register that only software changes. */
+void vlapic_each_register(struct vlapic *v,
+			  void (*put)(struct hw_vcpu *hw, unsigned reg, uint32_t value),
+			  struct hw_vcpu *hw);
 int must_check vlapic_base_write(struct vlapic *v, uint64_t value);
 /* As after INIT: all but the base register. */
 void vlapic_init_reset(struct vlapic *v);

@@ -34,7 +34,6 @@ enum apic_reg {
 /* Version 14H, maximum LVT entry 5, no EOI-broadcast suppression. */
 #define VERSION_VALUE (0x14u | (LVT_COUNT - 1) << 16)
 #define SVR_BITS      0x3ffu
-#define ICR_BITS      0xccfffu
 #define TDCR_BITS     0xbu
 
 /* Bits that software may set, besides the vector: mask, delivery mode, trigger... */
@@ -216,6 +215,7 @@ void vlapic_mmio_write(struct vlapic *v, uint64_t offset, unsigned size, uint64_
 	unsigned reg = offset & 0xff0;
 	uint32_t low = (uint32_t)value;
 
+	v->regs_changed = true;
 	/* "all accesses 32 bits on 16-byte borders"; what others do is undefined */
 	if (vlapic_mode(v->s.apic_base) != VLAPIC_XAPIC || size < 4 || offset & 15)
 		return;
@@ -229,7 +229,7 @@ void vlapic_mmio_write(struct vlapic *v, uint64_t offset, unsigned size, uint64_
 		v->s.dfr = low | 0x0fffffff;
 		return;
 	case APIC_ICR_LOW:
-		v->s.icr = (v->s.icr & 0xffffffff00000000) | (low & ICR_BITS);
+		v->s.icr = (v->s.icr & 0xffffffff00000000) | (low & APIC_ICR_BITS);
 		vlapic_send_ipi(v, v->s.icr);
 		return;
 	case APIC_ICR_HIGH:
@@ -272,7 +272,7 @@ static uint64_t x2apic_write_bits(unsigned reg)
 	case APIC_SVR:
 		return SVR_BITS;
 	case APIC_ICR_LOW:
-		return 0xffffffff00000000 | ICR_BITS;
+		return 0xffffffff00000000 | APIC_ICR_BITS;
 	case APIC_TMICT:
 		return 0xffffffff;
 	case APIC_TDCR:
@@ -320,6 +320,7 @@ int vlapic_msr_read(struct vlapic *v, uint32_t msr, uint64_t *value)
 
 int vlapic_msr_write(struct vlapic *v, uint32_t msr, uint64_t value)
 {
+	v->regs_changed = true;
 	if (msr == MSR_APIC_BASE)
 		return vlapic_base_write(v, value);
 	if (msr == MSR_TSC_DEADLINE) {
@@ -329,4 +330,34 @@ int vlapic_msr_write(struct vlapic *v, uint32_t msr, uint64_t value)
 	if (!is_x2apic_msr(msr) || vlapic_mode(v->s.apic_base) != VLAPIC_X2APIC)
 		return -E_INVAL;
 	return x2apic_write(v, (msr - MSR_X2APIC_FIRST) * 16, value);
+}
+
+/* ---- carried out by the processor ---- */
+
+void vlapic_hw_write(struct vlapic *v, unsigned reg, uint32_t value)
+{
+	if (vlapic_mode(v->s.apic_base) == VLAPIC_XAPIC)
+		vlapic_mmio_write(v, reg, 4, value);
+	else if (reg == APIC_SELF_IPI) /* with a vector below 16: an error */
+		vlapic_send_ipi(v, 0x40000 | (value & 0xff));
+	v->regs_changed = true; /* in the page is what was written, right or not */
+}
+
+void vlapic_each_register(struct vlapic *v,
+			  void (*put)(struct hw_vcpu *hw, unsigned reg, uint32_t value),
+			  struct hw_vcpu *hw)
+{
+	static const uint16_t regs[] = {APIC_VERSION, APIC_LDR,	  APIC_SVR,
+					APIC_ESR,     APIC_TMICT, APIC_TDCR};
+	bool x2apic = vlapic_mode(v->s.apic_base) == VLAPIC_X2APIC;
+	uint32_t value;
+
+	put(hw, APIC_ID, x2apic ? v->vdev.instance : (uint32_t)v->vdev.instance << 24);
+	put(hw, APIC_DFR, v->s.dfr);
+	put(hw, APIC_EOI, 0);
+	for (unsigned i = 0; i < LVT_COUNT; i++)
+		put(hw, APIC_LVT_TIMER + 16 * i, v->s.lvt[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(regs); i++)
+		if (reg_read(v, regs[i], &value) == 0)
+			put(hw, regs[i], value);
 }

@@ -71,6 +71,20 @@ static const char *adjust_primary(void)
 	return NULL;
 }
 
+/* All of it or nothing: parts alone would need a third way between the two. */
+static void apic_detect(void)
+{
+	bool true_ctls = rdmsr(MSR_VMX_BASIC) & BASIC_TRUE_CTLS;
+	uint32_t got, missing;
+
+	vmx_caps.virt.apic =
+	    vmx_adjust(CPU_TPR_SHADOW, 0,
+		       rdmsr(true_ctls ? MSR_VMX_TRUE_CPU_CTLS : MSR_VMX_CPU_CTLS), &got,
+		       &missing) == 0 &&
+	    vmx_adjust(CPU2_APIC_ACCESSES | CPU2_X2APIC | CPU2_APIC_REGISTERS | CPU2_VIRTUAL_INTR,
+		       0, rdmsr(MSR_VMX_CPU_CTLS2), &got, &missing) == 0;
+}
+
 static const char *adjust_secondary(void)
 {
 	struct vmx_controls *c = &vmx_caps.controls;
@@ -80,7 +94,7 @@ static const char *adjust_secondary(void)
 
 	err = vmx_adjust(CPU2_EPT | CPU2_UNRESTRICTED,
 			 CPU2_VPID | CPU2_RDTSCP | CPU2_WBINVD | CPU2_INVPCID | CPU2_TSC_SCALING |
-			     CPU2_PML,
+			     CPU2_PML | CPU2_PAUSE_LOOP,
 			 rdmsr(MSR_VMX_CPU_CTLS2), &c->cpu2, &missing);
 	if (err)
 		return missing & CPU2_EPT ? "the CPU has VT-x but no EPT (extended page tables)"
@@ -120,6 +134,7 @@ const char *vmx_detect(void)
 	why = adjust_secondary();
 	if (why)
 		return why;
+	apic_detect();
 	vmx_caps.virt.preemption_timer = vmx_caps.controls.pin & PIN_PREEMPTION_TIMER;
 	vmx_caps.virt.revision = rdmsr(MSR_VMX_BASIC) & 0x7fffffff;
 	vmx_caps.timer_shift = rdmsr(MSR_VMX_MISC) & 31;

@@ -112,6 +112,8 @@ static enum vcpu_exit_kind decode_ept(struct hw_vcpu *h, struct vcpu_exit *e)
 	e->mmio.fetch = q & 4;
 	e->insn_len = 0; /* not valid for EPT violations */
 	nmi_blocking_restore(q);
+	if (ALIGN_DOWN(gpa, PAGE_SIZE) == EPT_APIC_GPA) /* a fetch, where it is mapped */
+		return VCPU_EXIT_MMIO;
 	if (slat_lookup(h->setup.slat, gpa, NULL, NULL) == UINT64_MAX)
 		return decode_no_memory(e, q);
 	if (e->mmio.write && slat_log_fault(h->setup.slat, gpa))
@@ -192,13 +194,17 @@ static const struct exit_row exit_table[] = {
     [EXIT_REASON_WRMSR] = CALL(decode_msr_write),
     [EXIT_REASON_MWAIT] = ROW(VCPU_EXIT_UNDEFINED),
     [EXIT_REASON_MONITOR] = ROW(VCPU_EXIT_UNDEFINED),
+    [EXIT_REASON_PAUSE] = ROW(VCPU_EXIT_PAUSE),
     [EXIT_REASON_MACHINE_CHECK] = CALL(machine_check),
+    [EXIT_REASON_APIC_ACCESS] = CALL(apicv_decode_access),
+    [EXIT_REASON_APIC_EOI] = CALL(apicv_decode_eoi),
     [EXIT_REASON_EPT_VIOLATION] = CALL(decode_ept),
     [EXIT_REASON_INVEPT] = ROW(VCPU_EXIT_UNDEFINED),
     [EXIT_REASON_PREEMPTION] = CALL(decode_timer),
     [EXIT_REASON_INVVPID] = ROW(VCPU_EXIT_UNDEFINED),
     [EXIT_REASON_WBINVD] = ROW(VCPU_EXIT_CACHE),
     [EXIT_REASON_XSETBV] = ROW(VCPU_EXIT_XSETBV),
+    [EXIT_REASON_APIC_WRITE] = CALL(apicv_decode_write),
     [EXIT_REASON_PML_FULL] = CALL(decode_pml_full),
 };
 
@@ -266,6 +272,9 @@ const char *vcpu_exit_name(enum vcpu_exit_kind k)
 	    [VCPU_EXIT_NMI_WINDOW] = "nmi-window",
 	    [VCPU_EXIT_XSETBV] = "xsetbv",
 	    [VCPU_EXIT_CR8] = "cr8",
+	    [VCPU_EXIT_APIC_WRITE] = "apic-write",
+	    [VCPU_EXIT_APIC_EOI] = "apic-eoi",
+	    [VCPU_EXIT_PAUSE] = "pause",
 	    [VCPU_EXIT_CACHE] = "cache",
 	    [VCPU_EXIT_UNDEFINED] = "undefined",
 	    [VCPU_EXIT_PROTECTED] = "protected",

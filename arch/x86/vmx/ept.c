@@ -51,6 +51,8 @@ void slat_destroy(struct slat *s)
 	if (!s)
 		return;
 	tree_free(s, s->root, EPT_LEVELS - 1);
+	if (s->apic_page)
+		arch.page_free(s->apic_page);
 	arch.page_free(s);
 }
 
@@ -97,6 +99,31 @@ int slat_map(struct slat *s, gpa_t gpa, hpa_t hpa, uint64_t size)
 		size -= ept_level_size(level);
 	}
 	return 0;
+}
+
+int ept_apic_prepare(struct slat *s)
+{
+	if (!s->apic_page)
+		s->apic_page = arch.page_alloc();
+	if (!s->apic_page)
+		return -E_NOMEM;
+	if (!s->apic_entry)
+		s->apic_entry = entry_make(s, EPT_APIC_GPA, 0);
+	return s->apic_entry ? 0 : -E_NOMEM;
+}
+
+/* No right to execute: code there would run from a page that is not the guest's. */
+void ept_apic_use(struct slat *s, int change)
+{
+	unsigned before = s->apic_users;
+
+	s->apic_users += (unsigned)change;
+	if (!before == !s->apic_users)
+		return;
+	*s->apic_entry = s->apic_users ? ((uint64_t)s->apic_page - DIRECT_MAP) | EPT_R | EPT_W |
+					     EPT_WB | EPT_DEVICE
+				       : 0;
+	s->generation++;
 }
 
 /* The lowest existing entry on the way to gpa. */

@@ -53,7 +53,7 @@ static int split_tree(struct slat *s, uint64_t *table, int level)
 static void clean_tree(uint64_t *table, int level, enum slat_log how)
 {
 	for (unsigned i = 0; i < EPT_ENTRIES; i++) {
-		if (!table[i])
+		if (!table[i] || (table[i] & EPT_DEVICE))
 			continue;
 		if (level > 0) {
 			table[i] &= ~EPT_A;
@@ -129,7 +129,7 @@ void slat_log_rearm(struct slat *s, gpa_t gpa)
 	int level;
 	uint64_t *entry = ept_find(s, gpa, &level);
 
-	if (!entry || level != 0 || !(*entry & written_bit(s->log)))
+	if (!entry || level != 0 || (*entry & EPT_DEVICE) || !(*entry & written_bit(s->log)))
 		return;
 	*entry &= ~written_bit(s->log);
 	s->generation++;
@@ -140,7 +140,7 @@ bool slat_log_fault(struct slat *s, gpa_t gpa)
 	int level;
 	uint64_t *entry = ept_find(s, gpa, &level);
 
-	if (!entry || s->log != SLAT_LOG_WP || level != 0)
+	if (!entry || s->log != SLAT_LOG_WP || level != 0 || (*entry & EPT_DEVICE))
 		return false;
 	/* More rights need no invalidation: the fault itself dropped the old translation. */
 	*entry |= EPT_W;
@@ -156,7 +156,7 @@ static bool scan_tree(uint64_t *table, int level, gpa_t base, void (*dirty)(void
 		gpa_t gpa = base + i * ept_level_size(level);
 
 		if (level == 0) {
-			if (!(table[i] & EPT_D))
+			if (!(table[i] & EPT_D) || (table[i] & EPT_DEVICE))
 				continue;
 			table[i] &= ~EPT_D;
 			dirty(ctx, gpa);

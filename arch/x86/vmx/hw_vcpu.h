@@ -32,6 +32,12 @@ struct hw_vcpu {
 	/* What the CPU holds while this guest owns it (see guest_regs.c). */
 	uint64_t cr2, dr[4], dr6, xcr0, xss;
 	uint64_t star, lstar, cstar, fmask, kernel_gs_base, tsc_aux;
+	/* The local APIC in hardware (apicv.c); apic_page NULL: the processor cannot. */
+	uint32_t *apic_page;
+	const uint8_t *msr_bitmap; /* of other modes than x2APIC */
+	enum hw_apic_mode apic_mode;
+	uint16_t intr_status;
+	uint64_t eoi_exits[4];
 	uint8_t *xsave; /* CPU_XSAVE_MAX bytes, standard format */
 	struct cpuid_fast basic[CPUID_FAST_BASIC], extended[CPUID_FAST_EXT];
 };
@@ -69,6 +75,14 @@ static inline void hw_vcpu_flush(struct hw_vcpu *h)
 {
 	h->seen_generation = h->setup.slat->generation - 1;
 }
+
+/* apicv.c; msr_bitmap: with the local APIC's MSRs exiting. -E_NOMEM: destroy cleans up. */
+int must_check apicv_create(struct hw_vcpu *h, const uint8_t *msr_bitmap);
+void apicv_destroy(struct hw_vcpu *h);
+void apicv_write_controls(struct hw_vcpu *h, const uint8_t *msr_bitmap);
+enum vcpu_exit_kind apicv_decode_access(struct hw_vcpu *h, struct vcpu_exit *e);
+enum vcpu_exit_kind apicv_decode_write(struct hw_vcpu *h, struct vcpu_exit *e);
+enum vcpu_exit_kind apicv_decode_eoi(struct hw_vcpu *h, struct vcpu_exit *e);
 
 /* vmx_entry.S: 0 after an exit; 1 when the processor refused to enter. */
 int vmx_enter_guest(struct hw_vcpu *h, bool launched);

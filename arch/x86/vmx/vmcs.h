@@ -29,7 +29,10 @@
 #define VMCS_MSR_BITMAP	    0x2004
 #define VMCS_PML_ADDRESS    0x200e
 #define VMCS_TSC_OFFSET	    0x2010
+#define VMCS_VIRTUAL_APIC   0x2012
+#define VMCS_APIC_ACCESS    0x2014
 #define VMCS_EPT_POINTER    0x201a
+#define VMCS_EOI_EXIT0	    0x201c /* to 3, step 2 */
 #define VMCS_TSC_MULTIPLIER 0x2032
 /* 64-bit read-only and guest-state fields */
 #define VMCS_GUEST_PHYS_ADDR 0x2400
@@ -57,7 +60,10 @@
 #define VMCS_ENTRY_INTR_INFO  0x4016
 #define VMCS_ENTRY_ERROR_CODE 0x4018
 #define VMCS_ENTRY_INSN_LEN   0x401a
+#define VMCS_TPR_THRESHOLD    0x401c
 #define VMCS_CPU_CONTROLS2    0x401e
+#define VMCS_PLE_GAP	      0x4020
+#define VMCS_PLE_WINDOW	      0x4022
 /* 32-bit read-only fields */
 #define VMCS_INSN_ERROR		 0x4400
 #define VMCS_EXIT_REASON	 0x4402
@@ -129,6 +135,7 @@
 #define CPU_CR3_STORE	(1u << 16)
 #define CPU_CR8_LOAD	(1u << 19)
 #define CPU_CR8_STORE	(1u << 20)
+#define CPU_TPR_SHADOW	(1u << 21)
 #define CPU_NMI_WINDOW	(1u << 22)
 #define CPU_MOV_DR	(1u << 23)
 #define CPU_IO		(1u << 24)
@@ -137,14 +144,19 @@
 #define CPU_MONITOR	(1u << 29)
 #define CPU_SECONDARY	(1u << 31)
 /* Secondary processor-based controls */
-#define CPU2_EPT	  (1u << 1)
-#define CPU2_RDTSCP	  (1u << 3)
-#define CPU2_VPID	  (1u << 5)
-#define CPU2_WBINVD	  (1u << 6)
-#define CPU2_UNRESTRICTED (1u << 7)
-#define CPU2_INVPCID	  (1u << 12)
-#define CPU2_PML	  (1u << 17)
-#define CPU2_TSC_SCALING  (1u << 25)
+#define CPU2_APIC_ACCESSES  (1u << 0)
+#define CPU2_EPT	    (1u << 1)
+#define CPU2_RDTSCP	    (1u << 3)
+#define CPU2_X2APIC	    (1u << 4)
+#define CPU2_VPID	    (1u << 5)
+#define CPU2_WBINVD	    (1u << 6)
+#define CPU2_UNRESTRICTED   (1u << 7)
+#define CPU2_APIC_REGISTERS (1u << 8)
+#define CPU2_VIRTUAL_INTR   (1u << 9)
+#define CPU2_PAUSE_LOOP	    (1u << 10)
+#define CPU2_INVPCID	    (1u << 12)
+#define CPU2_PML	    (1u << 17)
+#define CPU2_TSC_SCALING    (1u << 25)
 /* VM-exit controls */
 #define EXIT_SAVE_DEBUG (1u << 2)
 #define EXIT_HOST_64	(1u << 9)
@@ -228,6 +240,8 @@ enum exit_reason {
 	EXIT_REASON_MONITOR = 39,
 	EXIT_REASON_PAUSE = 40,
 	EXIT_REASON_MACHINE_CHECK = 41,
+	EXIT_REASON_APIC_ACCESS = 44,
+	EXIT_REASON_APIC_EOI = 45,
 	EXIT_REASON_EPT_VIOLATION = 48,
 	EXIT_REASON_EPT_MISCONFIG = 49,
 	EXIT_REASON_INVEPT = 50,
@@ -236,6 +250,7 @@ enum exit_reason {
 	EXIT_REASON_INVVPID = 53,
 	EXIT_REASON_WBINVD = 54,
 	EXIT_REASON_XSETBV = 55,
+	EXIT_REASON_APIC_WRITE = 56,
 	EXIT_REASON_INVPCID = 58,
 	EXIT_REASON_PML_FULL = 62,
 	EXIT_REASON_XSAVES = 63,

@@ -9,6 +9,13 @@
 #include "arch/x86/vmx/vmcs.h"
 #include "kernel/lib/string.h"
 
+/*
+ * A loop of PAUSEs, less than GAP ticks apart, that lasts WINDOW ticks waits for another
+ * vCPU, which may wait for this CPU. Longer than any lock is held by one that runs.
+ */
+#define PAUSE_GAP    128
+#define PAUSE_WINDOW 4096
+
 #define CR0_NE	       BIT(5)
 #define CR4_VMXE       BIT(13)
 #define CR4_MCE	       BIT(6)
@@ -199,6 +206,10 @@ static void vmcs_write_controls(struct hw_vcpu *h)
 		vmwrite(VMCS_PML_ADDRESS, hpa_of(h->pml));
 		vmwrite(VMCS_GUEST_PML_INDEX, PML_ENTRIES - 1);
 	}
+	if (h->cpu2_controls & CPU2_PAUSE_LOOP) {
+		vmwrite(VMCS_PLE_GAP, PAUSE_GAP);
+		vmwrite(VMCS_PLE_WINDOW, PAUSE_WINDOW);
+	}
 	vmwrite(VMCS_TSC_OFFSET, 0);
 	if (h->cpu2_controls & CPU2_TSC_SCALING)
 		vmwrite(VMCS_TSC_MULTIPLIER, BIT(48));
@@ -229,6 +240,9 @@ int hw_vcpu_create(const struct hw_vcpu_setup *setup, struct hw_vcpu **out)
 		err = -E_NOMEM;
 		goto undo_pages;
 	}
+	err = apicv_create(h, msr_bitmap);
+	if (err)
+		goto undo_pages;
 	*(uint32_t *)h->vmcs = vmx_caps.virt.revision;
 	h->cpu_controls = vmx_caps.controls.cpu;
 	h->cpu2_controls = vmx_caps.controls.cpu2;
@@ -238,6 +252,7 @@ int hw_vcpu_create(const struct hw_vcpu_setup *setup, struct hw_vcpu **out)
 	hw_vcpu_use(h);
 	vmcs_write_host();
 	vmcs_write_controls(h);
+	apicv_write_controls(h, msr_bitmap);
 	*out = h;
 	return 0;
 
@@ -257,6 +272,7 @@ void hw_vcpu_destroy(struct hw_vcpu *h)
 {
 	guest_regs_disown(h);
 	vmcs_clear(h);
+	apicv_destroy(h);
 	arch.page_free(h->vmcs);
 	arch.page_free(h->pml);
 	arch.page_free(h->xsave);
