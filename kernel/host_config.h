@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * host.conf, from the ESP: one "key value" a line, '#' comments.
- *   name alpha            this host's name (obligatory)
- *   pool lab              hosts of a pool move VMs among each other
- *   nic auto | 00:03.0    which NIC carries link and storage
+ * host.conf: one "key value" a line, '#' comments.
+ *   name alpha            its name (obligatory)
+ *   pool lab              hosts of a pool move VMs
+ *   nic auto | 00:03.0    carries link and storage
  *   mtu 1500              up to 9000
  *   console com1 115200   serial port and rate
  *   net dmz nic0 vlan 20  for guests: NAME nic0 [vlan N], NAME none
- *   loglevel info         error, warn, info, debug: what reaches the console
- *   escape ^]             detaches from a guest's console
- *   apicv auto | off      local APICs of guests by the processor where it can, or in software
+ *   loglevel info         or error, warn, debug: on the console
+ *   escape ^]             leaves a guest's console
+ *   apicv auto | off      guests' APICs by the CPU if it can
  */
 #ifndef KERNEL_HOST_CONFIG_H
 #define KERNEL_HOST_CONFIG_H
@@ -35,7 +35,7 @@ struct host_config {
 	uint8_t escape; /* control character */
 	struct host_net nets[HOST_NETS_MAX];
 	unsigned net_count; /* never 0: 'lan' on the NIC when the file names none */
-	bool apicv;	/* where the processor can */
+	bool apicv;	    /* where the processor can */
 };
 
 struct host_config_error {

@@ -34,9 +34,9 @@ static enum outcome handle_go_on(struct vcpu *v, const struct vcpu_exit *e)
 	return GO_ON; /* the loop looks at interrupts, logs and so on by itself */
 }
 
-/* The loop lets others run, if any wait for this CPU. */
 static enum outcome handle_pause(struct vcpu *v, const struct vcpu_exit *e)
 {
+	v->spins = true;
 	return SKIP;
 }
 

@@ -286,8 +286,9 @@ static void vcpu_task(void *arg)
 		}
 		enter(v);
 		timers_run();
-		if (sched_turn_is_over())
+		if (sched_turn_is_over() || v->spins)
 			task_yield();
+		v->spins = false;
 	}
 	if (v->hw)
 		hw_vcpu_destroy(v->hw);

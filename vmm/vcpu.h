@@ -31,6 +31,7 @@ struct vcpu {
 	volatile bool in_guest; /* set with the host lock, cleared without */
 	bool kicked;		/* look again before sleeping */
 	/* These count, not their like in *state, from the moment when a state is adopted. */
+	bool spins; /* it waits for another vCPU in a loop: others first */
 	bool wait_sipi, halted, nmi_pending;
 	bool init_pending, sipi_pending;
 	uint8_t sipi_vector;
