@@ -187,9 +187,10 @@ void vcpus_leave_guest(struct vm *vm)
 			continue;
 		hw_vcpu_request_exit(v->hw);
 		sched_kick_cpu(v->cpu);
-		while (v->in_guest)
-			asm volatile("pause" ::: "memory");
 	}
+	for (uint32_t i = 0; i < vm->vcpu_count; i++) /* all were asked: now wait */
+		while (vm->vcpus[i]->in_guest)
+			asm volatile("pause" ::: "memory");
 }
 
 /* ---- the loop ----------------------------------------------------------------------- */

@@ -27,7 +27,7 @@ struct slat {
 	enum slat_log log;
 	/* Counts changes that take rights away: a vCPU that saw an older number must
 	 * INVEPT before it enters. */
-	uint32_t generation;
+	uint64_t generation;
 	/* Where local APICs are accessed by MMIO: mapped while a vCPU does that in hardware. */
 	uint64_t *apic_entry;
 	void *apic_page;

@@ -23,7 +23,8 @@ struct hw_vcpu {
 	bool failed_entry;
 	bool apic_off; /* not shown by CPUID */
 	bool shutdown; /* a fault within a double fault: exit as such at the next entry */
-	uint32_t exit_reason, seen_generation;
+	uint32_t exit_reason;
+	uint64_t seen_generation;
 	uint32_t cpu_controls, cpu2_controls;
 	struct hw_vcpu_setup setup;
 	void *vmcs;
