@@ -21,7 +21,7 @@ static struct guest_port ports[PORTS];
 static struct announce announces[PORTS];
 static struct net_addrs addrs[PORTS];
 static unsigned ring_room, in_send, answers; /* that guests still give in this step */
-static const struct network *sending; /* the network whose guest sends now */
+static const struct network *sending;	     /* the network whose guest sends now */
 
 static uint8_t mac_byte(uint8_t n)
 {
