@@ -214,7 +214,11 @@ static const struct command commands[] = {
 	.name = "net",
 	.args = "",
 	.summary = "the network card and who uses it",
-	.help = "Example: net\n",
+	.help =
+	    "Example: net\n"
+	    "The card, the host's own ports, the networks of host.conf, and the guests' ports on\n"
+	    "them: RX is to the guest, TX from it. DROPPED: no room. FILTERED: what a guest may\n"
+	    "not send. 'any' after a MAC: its filter is off.\n",
 	.run = commands_run_net,
     },
     {
