@@ -28,7 +28,7 @@ void host_config_defaults(struct host_config *out)
 	    .console_baud = 115200,
 	    .loglevel = LOG_INFO,
 	    .escape = ']' & 0x1f,
-	    .nets = {{"lan", true, 0}},
+	    .nets = {{"lan", true, 0, 0}},
 	    .net_count = 1,
 	    .apicv = true,
 	};

@@ -5,8 +5,8 @@
  *   pool lab              hosts of a pool move VMs
  *   nic auto | 00:03.0    carries link and storage
  *   mtu 1500              up to 9000
- *   console com1 115200   serial port and rate
- *   net dmz nic0 vlan 20  for guests: NAME nic0 [vlan N], NAME none
+ *   console com1 115200   port and rate
+ *   net dmz nic0 vlan 20  NAME nic0|none [vlan N] [mtu N]
  *   loglevel info         or error, warn, debug: on the console
  *   escape ^]             leaves a guest's console
  *   apicv auto | off      guests' APICs by the CPU if it can
@@ -22,6 +22,7 @@ struct host_net {
 	char name[32];
 	bool uplink;   /* on the NIC; false: guests of this host only */
 	uint16_t vlan; /* 1 to 4094, 0: untagged */
+	uint16_t mtu;  /* at most; 0: the NIC's */
 };
 
 struct host_config {

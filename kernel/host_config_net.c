@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The 'net' lines of host.conf: NAME nic0 [vlan N], or NAME none. Each error says
+ * The 'net' lines of host.conf: NAME nic0|none [vlan N] [mtu N]. Each error says
  * what this line should have been; kernel/net/network.c trusts the result.
  */
 #include "kernel/host_config_inner.h"
@@ -8,6 +8,8 @@
 #include "kernel/lib/string.h"
 
 #define VLAN_MAX 4094 /* IEEE 802.1Q, 9.6: 4095 is reserved */
+#define MTU_MIN	 1280 /* RFC 8200, 5: below it there is no IPv6 */
+#define MTU_MAX	 9000
 #define WORD_MAX 64
 
 /* The next word of *s, cut to fit (too long for any that is accepted); "" at the end. */
@@ -25,25 +27,36 @@ static void take_word(const char **s, char word[WORD_MAX])
 	word[len] = '\0';
 }
 
-/* What follows the NIC: nothing, or "vlan N". */
-static const char *parse_vlan(struct host_net *net, const char *value)
+static bool take_number(const char **s, uint64_t min, uint64_t max, uint16_t *out)
 {
-	static const char expected[] =
-	    "after the NIC nothing, or 'vlan' and a number from 1 to 4094";
 	char word[WORD_MAX];
-	uint64_t vlan;
+	uint64_t v;
 
-	take_word(&value, word);
-	if (!*word)
-		return NULL;
-	if (strcmp(word, "vlan") != 0)
-		return expected;
-	take_word(&value, word);
-	if (str_to_u64(word, &vlan) || vlan < 1 || vlan > VLAN_MAX)
-		return expected;
-	net->vlan = (uint16_t)vlan;
-	take_word(&value, word);
-	return *word ? expected : NULL;
+	take_word(s, word);
+	if (str_to_u64(word, &v) || v < min || v > max)
+		return false;
+	*out = (uint16_t)v;
+	return true;
+}
+
+/* What follows the NIC. */
+static const char *parse_options(struct host_net *net, const char *value)
+{
+	char word[WORD_MAX];
+
+	for (take_word(&value, word); *word; take_word(&value, word)) {
+		if (strcmp(word, "vlan") == 0 && !net->vlan) {
+			if (!take_number(&value, 1, VLAN_MAX, &net->vlan))
+				return "after vlan a number from 1 to 4094";
+		} else if (strcmp(word, "mtu") == 0 && !net->mtu) {
+			if (!take_number(&value, MTU_MIN, MTU_MAX, &net->mtu))
+				return "after mtu a number from 1280 to 9000";
+		} else {
+			return "nothing after the NIC but 'vlan NUMBER' and 'mtu NUMBER', each "
+			       "once";
+		}
+	}
+	return NULL;
 }
 
 static const char *check_unique(const struct host_config *c, const struct host_net *net)
@@ -76,7 +89,7 @@ const char *host_config_parse_net(struct host_config *c, const char *value)
 		net.uplink = false;
 	else if (strcmp(word, "nic0") != 0)
 		return "NAME and nic0 (the one NIC that is driven; see 'nic') or none";
-	expected = parse_vlan(&net, value);
+	expected = parse_options(&net, value);
 	if (expected)
 		return expected;
 	if (!net.uplink && net.vlan)

@@ -237,6 +237,8 @@ static void start_guest_networks(void)
 
 		if (err)
 			log_error("net: network %s: %s", n->name, err_text(err));
+		else
+			network_find(n->name)->mtu = n->mtu;
 	}
 }
 

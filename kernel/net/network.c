@@ -70,8 +70,11 @@ struct network *network_at(unsigned index)
 unsigned network_mtu(const struct network *net)
 {
 	const struct netdev *uplink = net->sw ? net->sw->uplink : NULL;
+	unsigned mtu = uplink_mtu;
 
-	return uplink && net->vlan && !uplink->tag_fits ? uplink_mtu - ETH_TAG_LEN : uplink_mtu;
+	if (uplink && net->vlan && !uplink->tag_fits)
+		mtu -= ETH_TAG_LEN;
+	return net->mtu ? MIN(mtu, net->mtu) : mtu;
 }
 
 const char *network_nic_name(const struct network *net)

@@ -61,6 +61,7 @@ struct network_mac {
 struct network {
 	char name[NETWORK_NAME_MAX];
 	uint16_t vlan;	       /* 0: untagged frames */
+	uint16_t mtu;	       /* a limit below the NIC's, 0: none; set after network_add */
 	struct net_switch *sw; /* NULL: isolated, guests of this host only */
 	struct list ports;
 	unsigned port_count;
@@ -71,8 +72,8 @@ struct network {
 /* Before network_add, after switch_init. mtu: of the host's NIC. */
 void network_init(struct net_switch *sw, unsigned mtu);
 /*
- * uplink false: an isolated network, vlan must be 0. 0, or -E_EXIST (name, or VLAN of the uplink
- * in use), -E_NOSPC, -E_RANGE (vlan).
+ * uplink false: an isolated network, vlan must be 0. 0, or
+ * -E_EXIST (name, or VLAN of the uplink in use), -E_NOSPC, -E_RANGE (vlan).
  */
 int must_check network_add(const char *name, bool uplink, unsigned vlan);
 /* NULL: no such network on this host. */

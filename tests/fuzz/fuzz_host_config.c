@@ -34,6 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert_in_range(c.net_count, 1, HOST_NETS_MAX);
 	for (unsigned i = 0; i < c.net_count; i++) {
 		assert_in_range(strnlen(c.nets[i].name, 32), 1, 31);
+		assert_true(!c.nets[i].mtu || (c.nets[i].mtu >= 1280 && c.nets[i].mtu <= 9000));
 		assert_in_range(c.nets[i].vlan, 0, c.nets[i].uplink ? 4094 : 0);
 	}
 	return 0;

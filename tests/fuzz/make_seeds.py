@@ -146,7 +146,7 @@ def multiboot():
 
 def texts():
     seed("host_config", "good", b"name alpha\npool lab # us\nnic 00:03.0\nmtu 9000\nnet lan nic0\n"
-         b"net dmz nic0 vlan 20\nnet in none\nconsole com2 9600\nloglevel debug\nescape ^A\n")
+         b"net dmz nic0 vlan 20 mtu 1496\nnet in none\nconsole com2 9600\nloglevel debug\nescape ^A\n")
     seed("vm_config", "good", b"\1memory 64M\nvcpus 2\nkernel vms/web/linux\ninitrd vms/web/rd\n"
          b"cmdline console=ttyS0 quiet\ndisk vda aoe 7.3\ndisk vdb local ata0 readonly\n"
          b"autostart yes\nuuid 00112233-4455-6677-8899-aabbccddeeff\nweight 200\n"

@@ -69,8 +69,9 @@ static void test_defaults(void **state)
 
 static void test_nets(void **state)
 {
-	static const char text[] = "net lan nic0\nname a\nnet dmz \t nic0 vlan  4094\nnet x none\n"
-				   "net y none # two\nnet one nic0 vlan 1";
+	static const char text[] =
+	    "net lan nic0\nname a\nnet dmz \t nic0 vlan  4094\nnet x none\n"
+	    "net y none # two\nnet one nic0 mtu 1400 vlan 1\nnet z none mtu 9000";
 
 	assert_int_equal(parse("name a", 6), 0);
 	assert_int_equal(cfg.net_count, 1);
@@ -82,12 +83,15 @@ static void test_nets(void **state)
 	assert_string_equal(cfg.nets[0].name, "x");
 	assert_false(cfg.nets[0].uplink);
 	assert_int_equal(parse(text, strlen(text)), 0);
-	assert_int_equal(cfg.net_count, 5);
+	assert_int_equal(cfg.net_count, 6);
 	assert_string_equal(cfg.nets[1].name, "dmz");
 	assert_int_equal(cfg.nets[1].vlan, 4094);
 	assert_true(cfg.nets[1].uplink);
 	assert_false(cfg.nets[3].uplink);
 	assert_int_equal(cfg.nets[4].vlan, 1);
+	assert_int_equal(cfg.nets[4].mtu, 1400);
+	assert_int_equal(cfg.nets[3].mtu, 0);
+	assert_int_equal(cfg.nets[5].mtu, 9000);
 }
 
 static const struct {
@@ -106,11 +110,14 @@ static const struct {
     {"name a\nnet a_b nic0", 2, "letters, digits"},
     {"name a\nnet lan", 2, "nic0"},
     {"name a\nnet lan nic1", 2, "net 'lan nic1': expected NAME and nic0"},
-    {"name a\nnet lan nic0 20", 2, "'vlan'"},
+    {"name a\nnet lan nic0 20", 2, "'vlan NUMBER'"},
     {"name a\nnet lan nic0 vlan", 2, "1 to 4094"},
     {"name a\nnet lan nic0 vlan 0", 2, "1 to 4094"},
     {"name a\nnet lan nic0 vlan 4095", 2, "1 to 4094"},
-    {"name a\nnet lan nic0 vlan 2 3", 2, "1 to 4094"},
+    {"name a\nnet lan nic0 vlan 2 3", 2, "nothing"},
+    {"name a\nnet lan nic0 vlan 2 vlan 3", 2, "nothing"},
+    {"name a\nnet lan nic0 mtu 1279", 2, "1280 to 9000"},
+    {"name a\nnet lan nic0 mtu 9001", 2, "1280 to 9000"},
     {"name a\nnet lan none vlan 2", 2, "reaches no wire"},
     {"name a\nnet x nic0\nnet y nic0", 3, "one network without vlan"},
     {"name a\nnet x nic0 vlan 2\nnet y nic0 vlan 2", 3, "one network for each VLAN"},

@@ -191,6 +191,12 @@ static void test_mtu(void **state)
 	assert_int_equal(network_mtu(lan), 1500);
 	assert_int_equal(network_mtu(dmz), 1496);
 	assert_int_equal(network_mtu(isolated), 1500);
+	assert_int_equal(network_add("small", true, 9), 0);
+	assert_int_equal(network_add("great", false, 0), 0);
+	network_find("small")->mtu = 1400;
+	network_find("great")->mtu = 9000;
+	assert_int_equal(network_mtu(network_find("small")), 1400);
+	assert_int_equal(network_mtu(network_find("great")), 1500); /* no more than the card's */
 }
 
 static void test_attach_refuses(void **state)
