@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * /init of the Linux test guest: mounts, loads the modules listed in
- * /modules/order, says "guest: ready", then does what the kernel's command line
- * asks and prints one "work: tick" line a second for the harness to follow:
+ * /init of the Linux test guest: loads /modules/order, says "guest: ready", does
+ * what the command line asks, and prints a "work: tick" line a second:
  *   pagurus.work=MIB       memory, registers    pagurus.rate=PAGES    a second
  *   pagurus.disk=DEVICE    disk worker          pagurus.blocks=N  pagurus.diskrate=N
  *   pagurus.net=A.B.C.D    address of eth0, stream on port 8000   pagurus.netrate=N  blocks/s

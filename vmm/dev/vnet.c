@@ -187,12 +187,9 @@ void vnet_announce(struct vnet *d)
 }
 
 static const struct state_field vnet_fields[] = {
-    VIRTIO_STATE_FIELDS(struct vnet_state, v),
-    STATE_ARRAY(struct vnet_state, mac),
-    STATE_FIELD(struct vnet_state, mtu),
-    STATE_BYTES(struct vnet_state, addrs.ip4),
-    STATE_BYTES(struct vnet_state, addrs.ip6),
-    STATE_FIELD(struct vnet_state, addrs.router6),
+    VIRTIO_STATE_FIELDS(struct vnet_state, v), STATE_ARRAY(struct vnet_state, mac),
+    STATE_FIELD(struct vnet_state, mtu),       STATE_BYTES(struct vnet_state, addrs.ip4),
+    STATE_BYTES(struct vnet_state, addrs.ip6), STATE_FIELD(struct vnet_state, addrs.router6),
     STATE_FIELD(struct vnet_state, reserved),
 };
 
