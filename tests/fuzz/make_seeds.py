@@ -74,6 +74,20 @@ def network():
         "0001080006040001 020000000001 0a000001 000000000000 0a0000fe") + bytes(18)) + b"\4" + tick)
 
 
+def vnet():
+    start = b"\x09\0" + (0xffffffff).to_bytes(4, "little")
+    plain = start[:2] + (1 << 15).to_bytes(4, "little")
+    give = b"\x09\x05\x20" + b"\0\0\0"  # a receive buffer
+    wire = b"\x09\x04\x60\0"
+    small = b"\x09\x07\x00" + b"\0\0" + b"\0\x20\0\0\0\0"
+    large = b"\x09\x07\x0f" + b"\0\4" + b"\0\0\x40" + b"\1\2\0\0"
+    seed("vnet", "receive", start + give + wire + wire + give)
+    seed("vnet", "send", start + small + small + b"\3\0\1")
+    seed("vnet", "segments", start + large + b"\3\0\1")
+    seed("vnet", "no-room", start + b"\x09\x82" + large + b"\x09\x02" + b"\3\xff\xff")
+    seed("vnet", "move", plain + give + wire + small + b"\5\1" + wire + b"\x09\x06" + give)
+
+
 def vblk():
     start, kick = b"\x09\x18", b"\x09\x01"
 
@@ -186,6 +200,7 @@ if __name__ == "__main__":
     mmio()
     network()
     vblk()
+    vnet()
     vrng()
     guest_walk()
     receive()
