@@ -55,7 +55,7 @@ def test_generation_id(pair):
         _, text = con.shell("ls /sys/bus/acpi/devices | grep -c PGRS0001; "
                             "[ -e /dev/mem ] || mknod /dev/mem c 1 1; "
                             "for n in 0 4 8 c; do busybox devmem 0xfef0000$n 32; done")
-    devices, *words = text.split()
+    devices, *words = text.split()[-5:]  # before them the terminal's echo
     assert devices == "1", text
     assert b"".join(int(w, 16).to_bytes(4, "little") for w in words).hex() == \
         shown.replace("-", ""), text

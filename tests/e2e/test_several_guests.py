@@ -29,7 +29,7 @@ def busy(name, weight):
 @pytest.fixture(scope="module")
 def crowd(lab):
     vms = [busy("good", 100), busy("heavy", 300), *map(rude, [*LOOPS[:-1], "reset", "triple"]),
-           rude("disk", disks=[lab.net.vblade(9, 1)]), rude("fill", 90), rude("scan", 150)]
+           rude("disk", disks=[lab.net.vblade(9, 1)]), rude("fill", 120), rude("scan", 150)]
     host = lab.host("crowd", vms=vms, memory=256)
     lab.start(host)
     host.ok("start good")
@@ -111,7 +111,7 @@ def memory_words(host, vm):
 
 def test_memory_is_scrubbed(crowd):
     """One guest fills its memory; the next has nearly all that there is, and finds nothing."""
-    assert memory_words(crowd, "rude-fill")[0] > 70 << 17
+    assert memory_words(crowd, "rude-fill")[0] > 100 << 17
     words, patterns, strange = memory_words(crowd, "rude-scan")
     assert words > 130 << 17
     assert (patterns, strange) == (0, 0)
