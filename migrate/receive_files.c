@@ -19,33 +19,33 @@ static int find_offered(const struct move *m, const struct stream_file *sf)
 	return -E_NOENT;
 }
 
-/* The VM boots from `now` here. */
-static void rename_in_config(struct move *m, const char *was, const char *now)
+/* A name in the configuration (VM_PATH_LEN) becomes that of the same file here. */
+static void rename_here(const struct move *m, char *path)
 {
-	struct vm_config *cfg = &m->offer->cfg;
+	for (unsigned i = 0; i < m->offer->file_count; i++) {
+		const struct stream_file *sf = &m->offer->files[i];
+		const struct file *f;
 
-	if (!strcmp(cfg->kernel, was))
-		str_copy(cfg->kernel, now, sizeof(cfg->kernel));
-	if (!strcmp(cfg->initrd, was))
-		str_copy(cfg->initrd, now, sizeof(cfg->initrd));
-	for (unsigned i = 0; i < cfg->module_count; i++) {
-		if (!strcmp(cfg->modules[i].path, was))
-			str_copy(cfg->modules[i].path, now, sizeof(cfg->modules[i].path));
+		if (strcmp(sf->path, path))
+			continue;
+		f = files_find(sf->path);
+		if (!f || f->size != sf->size || f->crc != sf->crc)
+			f = files_find_content(sf->size, sf->crc);
+		if (f)
+			str_copy(path, f->path, VM_PATH_LEN);
+		return; /* once: the new name may be another file's old one */
 	}
 }
 
 /* Files that this host has under other names. */
 void received_files_rename(struct move *m)
 {
-	for (unsigned i = 0; i < m->offer->file_count; i++) {
-		const struct stream_file *sf = &m->offer->files[i];
-		const struct file *f = files_find(sf->path);
+	struct vm_config *cfg = &m->offer->cfg;
 
-		if (!f || f->size != sf->size || f->crc != sf->crc)
-			f = files_find_content(sf->size, sf->crc);
-		if (f)
-			rename_in_config(m, sf->path, f->path);
-	}
+	rename_here(m, cfg->kernel);
+	rename_here(m, cfg->initrd);
+	for (unsigned i = 0; i < cfg->module_count; i++)
+		rename_here(m, cfg->modules[i].path);
 }
 
 int received_file_begin(struct move *m, struct received_file *f, const struct stream_record *r)

@@ -246,6 +246,55 @@ static void test_boot_file_under_another_name(void **state)
 	finish();
 }
 
+/* Kernel, initrd and modules; one file that is named twice goes once. */
+static void test_modules_come_along(void **state)
+{
+	static uint8_t content[3][100] = {"kernel", "rd", "module"};
+	const struct vm_config *cfg;
+
+	begin(true);
+	strcpy(vm->cfg.initrd, "vms/web/rd");
+	vm->cfg.module_count = 3;
+	strcpy(vm->cfg.modules[0].path, "vms/web/module");
+	strcpy(vm->cfg.modules[0].args, "some args");
+	strcpy(vm->cfg.modules[1].path, "vms/web/rd");
+	strcpy(vm->cfg.modules[2].path, "vms/web/none");
+	fake_pair_add_file(0, "vms/web/vmlinuz", content[0], 100);
+	fake_pair_add_file(0, "vms/web/rd", content[1], 100);
+	fake_pair_add_file(0, "vms/web/module", content[2], 100);
+	start((struct migrate_options){0});
+	fake_fibers_run(30 * NS_PER_S);
+	assert_int_equal(fake_pair_files(1), 3);
+	cfg = &fake_pair_find(1, "web")->cfg;
+	assert_string_equal(cfg->modules[0].path, "vms/web/module");
+	assert_string_equal(cfg->modules[0].args, "some args");
+	assert_string_equal(cfg->modules[1].path, "vms/web/rd");
+	finish();
+}
+
+/* A file here has the name of another there, and that one's content a third name. */
+static void test_boot_files_with_names_exchanged(void **state)
+{
+	static const uint8_t kernel[100] = "kernel", rd[100] = "rd";
+	const struct vm_config *cfg;
+
+	begin(true);
+	strcpy(vm->cfg.initrd, "vms/web/rd");
+	vm->cfg.module_count = 1;
+	strcpy(vm->cfg.modules[0].path, "vms/web/rd");
+	fake_pair_add_file(0, "vms/web/vmlinuz", kernel, sizeof(kernel));
+	fake_pair_add_file(0, "vms/web/rd", rd, sizeof(rd));
+	fake_pair_add_file(1, "vms/web/rd", kernel, sizeof(kernel));
+	fake_pair_add_file(1, "vms/web/vmlinuz", rd, sizeof(rd));
+	start((struct migrate_options){0});
+	fake_fibers_run(30 * NS_PER_S);
+	cfg = &fake_pair_find(1, "web")->cfg;
+	assert_string_equal(cfg->kernel, "vms/web/rd");
+	assert_string_equal(cfg->initrd, "vms/web/vmlinuz");
+	assert_string_equal(cfg->modules[0].path, "vms/web/vmlinuz");
+	finish();
+}
+
 static void test_there_and_back(void **state)
 {
 	struct migrate_options opt = {.verify = true};
@@ -732,6 +781,8 @@ int main(void)
 	    cmocka_unit_test(test_paused_stays_paused),
 	    cmocka_unit_test(test_boot_files_come_along),
 	    cmocka_unit_test(test_boot_file_under_another_name),
+	    cmocka_unit_test(test_modules_come_along),
+	    cmocka_unit_test(test_boot_files_with_names_exchanged),
 	    cmocka_unit_test(test_there_and_back),
 	    cmocka_unit_test(test_dry_run),
 	    cmocka_unit_test(test_checks_refuse),

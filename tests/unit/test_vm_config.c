@@ -211,6 +211,8 @@ static void configs_of_peers_are_checked(void **state)
 
 	assert_int_equal(parse(BASE "disk vda aoe 1.0\ndisk vdb local ata0\n"), 0);
 	good = cfg;
+	for (unsigned i = 0; i < VM_MAX_MODULES; i++)
+		strcpy(good.modules[i].path, "a"); /* so that a wrong count is all that is wrong */
 	assert_int_equal(vm_config_check(&good, &err), 0);
 #define DAMAGE(statement)                                                                          \
 	c = good;                                                                                  \
@@ -241,6 +243,7 @@ static void configs_of_peers_are_checked(void **state)
 	DAMAGE(c.disks[1].local[0] = 0);
 	DAMAGE(c.testdev = 2);
 	DAMAGE(c.module_count = 5);
+	DAMAGE(c.module_count = UINT32_MAX);
 	DAMAGE((c.module_count = 1, c.modules[0].path[0] = 0));
 	DAMAGE((c.module_count = 1, strcpy(c.modules[0].path, "a/../b")));
 	DAMAGE((c.module_count = 1, strcpy(c.modules[0].path, "a"),
