@@ -129,6 +129,21 @@ static void attach(struct attachment *a, struct vuart *u)
 	drain(a);
 }
 
+/* For a VM that is off. Printing blocks, and the VM may be started meanwhile. */
+static void show_last_output(struct console *con, const struct vm *vm)
+{
+	uint32_t len = vm->last_output_len;
+	char *copy = len ? kzalloc(len) : NULL;
+
+	if (!copy)
+		return;
+	memcpy(copy, vm->last_output, len);
+	console_printf(con, "the last that %s printed:\n", vm->cfg.name);
+	console_write_raw(con, copy, len);
+	console_printf(con, "\n");
+	kfree(copy);
+}
+
 int commands_run_console(struct console *con, int argc, char **argv)
 {
 	struct vm *vm = commands_find_vm(con, argv[1]);
@@ -137,9 +152,13 @@ int commands_run_console(struct console *con, int argc, char **argv)
 
 	if (!vm)
 		return -E_NOENT;
-	if (!vm->console)
+	if (!vm->console) {
+		const char *state = vm_state_name(vm->state);
+
+		show_last_output(con, vm);
 		return console_fail(con, -E_STATE, "vm '%s' is %s; 'start %s' powers it on",
-				    argv[1], vm_state_name(vm->state), argv[1]);
+				    argv[1], state, argv[1]);
+	}
 	a = kzalloc(sizeof(*a));
 	if (!a)
 		return -E_NOMEM;

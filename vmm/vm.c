@@ -17,6 +17,7 @@
 #include "vmm/vcpu.h"
 #include "vmm/vm_build.h"
 
+#define LAST_OUTPUT	 (16 * KiB)
 #define DISK_PATIENCE_NS (2 * NS_PER_S)
 /* Between two resets by the guest: one in a loop must not keep the host loading kernels. */
 #define RESET_PACE_NS NS_PER_S
@@ -94,12 +95,30 @@ int vm_define(const struct vm_config *cfg, struct vm **out)
 	return 0;
 }
 
+static void forget_output(struct vm *vm)
+{
+	kfree(vm->last_output);
+	vm->last_output = NULL;
+	vm->last_output_len = 0;
+}
+
+/* What the guest said last is what tells why it is off: a test's verdict, for one. */
+static void keep_output(struct vm *vm)
+{
+	forget_output(vm);
+	if (vm->console)
+		vm->last_output = kzalloc(LAST_OUTPUT);
+	if (vm->last_output)
+		vm->last_output_len = vuart_history(vm->console, vm->last_output, LAST_OUTPUT);
+}
+
 /* A crashed VM keeps its machine, for a look at it, and its disks' reservations. */
 static void drop_crashed(struct vm *vm)
 {
 	if (!vm->gave_away)
 		vm_release_disks(vm);
 	vm_teardown(vm);
+	forget_output(vm);
 }
 
 int vm_undefine(struct vm *vm)
@@ -255,8 +274,10 @@ void vm_destroy(struct vm *vm)
 	if (vm->state == VM_RUNNING)
 		set_state(vm, VM_PAUSED); /* halting blocks: nobody else may take it for running */
 	halt(vm);
-	if (owner)
+	if (owner) {
 		vm_release_disks(vm);
+		keep_output(vm);
+	}
 	vm_teardown(vm);
 	vm->gave_away = false;
 	set_state(vm, VM_OFF);

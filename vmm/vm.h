@@ -76,6 +76,8 @@ struct vm {
 	char crash_reason[96];
 	bool test_ended; /* switched off by its test device; test_status is what it said */
 	uint32_t test_status;
+	char *last_output; /* of its console, kept when it was switched off; NULL: none */
+	uint32_t last_output_len;
 	uint8_t uuid[16];
 
 	struct guest_mem mem;

@@ -107,6 +107,8 @@ def test_multiboot_flat(limpet):
         limpet.ok("start flat")
         wait_off(limpet, "flat")
         assert re.search(r"^flat +off, test status 1\b", limpet.ok("list").text, re.MULTILINE)
+        # nobody watched: its last words are kept
+        limpet.fails("console flat", r"mb: end\n(?:.*\n)*\[test device: status 1\]")
 
 
 def test_memtest(limpet):

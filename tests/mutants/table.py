@@ -278,6 +278,21 @@ DEVICES = [
       "\treturn vm->clock.tsc_ratio ? mul_shift(host, vm->clock.tsc_ratio, RATIO_SHIFT) : host;",
       "\treturn host;",
       "the guest's TSC keeps its rate on another host"),
+    m("multiboot-over-its-own-information", "unit:multiboot", "vmm/load_multiboot.c",
+      "\treturn s->paddr >= GUEST_MULTIBOOT_LOW && ", "\treturn ",
+      "a kernel does not lie over what it is told"),
+    m("multiboot-module-beyond-memory", "unit:multiboot", "vmm/multiboot_info.c",
+      "\t\tif (at > low_end || f->size > low_end - at) {", "\t\tif (at > low_end) {",
+      "modules end inside the guest's memory"),
+    m("modules-stay-behind", "unit:move", "migrate/facts.c",
+      "\tfor (unsigned i = 0; i < vm->cfg.module_count; i++)\n"
+      "\t\toffer_file(o, vm->cfg.modules[i].path);\n", "",
+      "all that a guest boots from goes along"),
+    m("entropy-for-ever", "unit:vrng", "vmm/dev/vrng.c",
+      "\t\tleft -= (uint32_t)n;\n", "", "a turn of the entropy device is bounded"),
+    m("stuck-source-goes-on", "unit:entropy", "kernel/entropy_source.c",
+      "\treturn h->repeats < h->repeats_max && h->equal", "\treturn h->equal",
+      "an entropy source that repeats itself is given up"),
 ]
 
 WIRE = [

@@ -378,6 +378,16 @@ static void test_list_and_info(void **state)
 	memset(web.cfg.cmdline, 'x', sizeof(web.cfg.cmdline) - 1);
 	assert_int_equal(run("info web"), 0);
 	assert_non_null(strstr(out, web.cfg.cmdline)); /* whole, though long */
+	web.state = VM_OFF;
+	web.test_ended = true;
+	web.test_status = 35;
+	assert_int_equal(run("list"), 0);
+	assert_non_null(strstr(out, "off, test status 35"));
+	assert_int_equal(run("info web"), 0);
+	assert_non_null(strstr(out, "by its test device, test status 35"));
+	web.state = VM_RUNNING;
+	assert_int_equal(run("list"), 0);
+	assert_null(strstr(out, "test status"));
 	vms[0] = NULL;
 	assert_int_equal(run("list"), 0);
 	assert_non_null(strstr(out, "no VMs"));
@@ -399,6 +409,14 @@ static void test_define(void **state)
 static void test_console(void **state)
 {
 	EXPECT_REFUSED("console web", -E_STATE, "vm 'web' is off; 'start web' powers it on");
+	web.last_output = "mb: end\r\n[test device: status 35]\r\n and more";
+	web.last_output_len = 35;
+	EXPECT_REFUSED("console web", -E_STATE, "vm 'web' is off; 'start web' powers it on");
+	assert_non_null(strstr(out, "the last that web printed:"));
+	assert_non_null(strstr(out, "mb: end"));
+	assert_null(strstr(out, "and more"));
+	web.last_output = NULL;
+	web.last_output_len = 0;
 	web.state = VM_RUNNING;
 	web.console = &uart;
 	input = "ab\x03\x1dlist";
