@@ -262,6 +262,8 @@ UNIT_acpi_host := tests/unit/fake_kernel.c kernel/acpi.c
 UNIT_exits := tests/unit/fake_kernel.c vmm/exits.c vmm/exit_mem.c vmm/guest_access.c vmm/msr.c vmm/mtrr.c vmm/guest_mem.c vmm/guest_walk.c \
               vmm/iobus.c vmm/decode.c vmm/decode_operand.c vmm/emulate.c vmm/emulate_alu.c kernel/lib/format.c kernel/lib/strutil.c
 UNIT_guest_walk := $(UNIT_guest_mem) vmm/guest_walk.c
+UNITS     += task_switch
+UNIT_task_switch := $(UNIT_guest_walk) vmm/task_switch.c vmm/task_segments.c
 UNIT_dirty_log := $(FAKE_CPU) $(EPT) vmm/dirty_log.c vmm/guest_mem.c
 # what mutants asked for (N)
 UNITS     += vm_time receive_ram vm_disks
