@@ -153,11 +153,12 @@ static int hide_feature(struct cpuid_policy *p, const char *name, size_t len)
 static const struct {
 	const char *name, *needs;
 } dependents[] = {
-    {"xsaveopt", "xsave"},   {"xsavec", "xsave"},     {"xgetbv1", "xsave"},
-    {"avx", "xsave"},	     {"fma", "avx"},	      {"f16c", "avx"},
-    {"avx2", "avx"},	     {"vaes", "avx"},	      {"vpclmulqdq", "avx"},
-    {"avx512f", "avx"},	     {"avx512dq", "avx512f"}, {"avx512cd", "avx512f"},
-    {"avx512bw", "avx512f"}, {"avx512vl", "avx512f"}, {"rdpid", "rdtscp"},
+    {"xsaveopt", "xsave"}, {"xsavec", "xsave"},	    {"xgetbv1", "xsave"},
+    {"avx", "xsave"},	   {"fma", "avx"},	    {"f16c", "avx"},
+    {"avx2", "avx"},	   {"vaes", "avx"},	    {"vpclmulqdq", "avx"},
+    {"avx512f", "avx"},	   {"avx512dq", "avx512f"}, {"avx512cd", "avx512f"},
+    {"invpcid", "pcid"},   {"avx512bw", "avx512f"}, {"avx512vl", "avx512f"},
+    {"rdpid", "rdtscp"},
 };
 
 static void drop_dependents(struct cpuid_policy *p)

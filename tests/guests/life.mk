@@ -33,7 +33,7 @@ $(G)/faithful32.bin: $(FAITHFUL)/tasks.S $(FAITHFUL)/tasks.c $(FAITHFUL)/blob32.
 		$(@D)/faithful/tasks.o
 	$(OBJCOPY) -O binary --set-section-flags .image=alloc,load,contents \
 		$(@D)/faithful/blob32.elf $@
-$(G)/faithful.elf: $(addprefix $(FAITHFUL)/,start.S main.c cpu.c debug.c apic.c memory.c faithful.h) \
+$(G)/faithful.elf: $(addprefix $(FAITHFUL)/,start.S main.c cpu.c debug.c apic.c memory.c modes.c faithful.h) \
 		$(G)/faithful32.bin tests/guests/ticker.ld
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS) -mgeneral-regs-only -mno-sse $(GUEST_LDFLAGS) \

@@ -79,9 +79,9 @@ static void test_address_msrs(void)
 		const char *name;
 		uint32_t msr;
 	} addresses[] = {
-	    {"msr: SYSENTER_ESP", 0x175}, {"msr: SYSENTER_EIP", 0x176},
-	    {"msr: LSTAR", 0xc0000082},	  {"msr: CSTAR", 0xc0000083},
-	    {"msr: FS_BASE", 0xc0000100}, {"msr: GS_BASE", 0xc0000101},
+	    {"msr: SYSENTER_ESP", 0x175},	 {"msr: SYSENTER_EIP", 0x176},
+	    {"msr: LSTAR", 0xc0000082},		 {"msr: CSTAR", 0xc0000083},
+	    {"msr: FS_BASE", 0xc0000100},	 {"msr: GS_BASE", 0xc0000101},
 	    {"msr: KERNEL_GS_BASE", 0xc0000102},
 	};
 
@@ -109,7 +109,7 @@ static void test_mtrrs(void)
 
 void test_msrs(void)
 {
-	static const uint32_t absent[] = {0x3a,	 0x48,	0x49,  0x10b,	  0x17b, 0x400,
+	static const uint32_t absent[] = {0x3a,	 0x48,	0x49,  0x10b,	   0x17b,     0x400,
 					  0x480, 0xda0, 0x345, 0x12345678, 0xc0010000};
 	uint64_t t, tsc;
 
@@ -156,10 +156,7 @@ void test_msrs(void)
 
 static int try_xsetbv(uint32_t index, uint64_t v)
 {
-	return TRY("xsetbv",
-		   :
-		   : "a"((uint32_t)v), "d"((uint32_t)(v >> 32)), "c"(index)
-		   : "memory");
+	return TRY("xsetbv", : : "a"((uint32_t)v), "d"((uint32_t)(v >> 32)), "c"(index) : "memory");
 }
 
 static void test_xcr0(void)
@@ -231,7 +228,8 @@ void test_control_registers(void)
 
 /* ---- instructions ---- */
 
-#define UNDEFINED(name, code) check_equal(name, TRY(code, : : "a"(0), "c"(0), "d"(0) : "memory"), UD)
+#define UNDEFINED(name, code)                                                                      \
+	check_equal(name, TRY(code, : : "a"(0), "c"(0), "d"(0) : "memory"), UD)
 
 void test_instructions(void)
 {

@@ -55,8 +55,8 @@ static void begin(void)
 #define STEP_CODE(code)                                                                            \
 	({                                                                                         \
 		begin();                                                                           \
-		__asm__ volatile("pushfq\n\tpushfq\n\torq $0x100, (%%rsp)\n\tpopfq\n\t" code          \
-				 "\n\tpopfq\n"                                                        \
+		__asm__ volatile("pushfq\n\tpushfq\n\torq $0x100, (%%rsp)\n\tpopfq\n\t" code       \
+				 "\n\tpopfq\n"                                                     \
 				 :                                                                 \
 				 :                                                                 \
 				 : "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "memory", "cc");      \
@@ -73,11 +73,12 @@ static void test_step_counts(void)
 	check_equal("step: CPUID, and DR6", step_dr6[1], DR6_NONE | BS);
 	check_equal("step: CPUID not in the fast table",
 		    STEP_CODE("mov $0xd, %%eax; xor %%ecx, %%ecx; cpuid; nop"), 5);
-	check_equal("step: OUT and IN", STEP_CODE("mov $0x3ff, %%edx; out %%al, %%dx; in %%dx, %%al"),
-		    4);
+	check_equal("step: OUT and IN",
+		    STEP_CODE("mov $0x3ff, %%edx; out %%al, %%dx; in %%dx, %%al"), 4);
 	check_equal("step: RDMSR", STEP_CODE("mov $0x1b, %%ecx; rdmsr; nop"), 4);
-	check_equal("step: WRMSR", STEP_CODE("mov $0x8b, %%ecx; xor %%eax, %%eax; xor %%edx, %%edx; "
-					     "wrmsr; nop"),
+	check_equal("step: WRMSR",
+		    STEP_CODE("mov $0x8b, %%ecx; xor %%eax, %%eax; xor %%edx, %%edx; "
+			      "wrmsr; nop"),
 		    6);
 	check_equal("step: MOV from CR8", STEP_CODE("mov %%cr8, %%rax; nop"), 3);
 	check_equal("step: MOV to CR0",
@@ -85,16 +86,19 @@ static void test_step_counts(void)
 			      "mov %%rax, %%cr0"),
 		    6);
 	check_equal("step: WBINVD", STEP_CODE("wbinvd; nop"), 3);
-	check_equal("step: MMIO read", STEP_CODE("mov $0xfee00030, %%ebx; mov (%%rbx), %%eax; nop"), 4);
+	check_equal("step: MMIO read", STEP_CODE("mov $0xfee00030, %%ebx; mov (%%rbx), %%eax; nop"),
+		    4);
 	check_equal("step: MMIO with RAM",
 		    STEP_CODE("mov $0xfec00000, %%ebx; movl $0, (%%rbx); addl $0, (%%rbx)"), 4);
 	/* POP SS and MOV SS hold back until the next instruction is done */
-	check_equal("step: MOV SS; CPUID", STEP_CODE("mov %%ss, %%ecx; xor %%eax, %%eax; "
-						     "mov %%ecx, %%ss; cpuid; nop"),
+	check_equal("step: MOV SS; CPUID",
+		    STEP_CODE("mov %%ss, %%ecx; xor %%eax, %%eax; "
+			      "mov %%ecx, %%ss; cpuid; nop"),
 		    5);
 	check_equal("step: HLT wakes at once", STEP_CODE("hlt; nop"), 3);
-	check_equal("step: REP OUTSB steps each", STEP_CODE("mov $0x3ff, %%edx; mov $3, %%ecx; "
-							    "mov $0x100000, %%esi; rep outsb"),
+	check_equal("step: REP OUTSB steps each",
+		    STEP_CODE("mov $0x3ff, %%edx; mov $3, %%ecx; "
+			      "mov $0x100000, %%esi; rep outsb"),
 		    7);
 }
 
@@ -142,15 +146,29 @@ static void test_breakpoints(void)
 	set_dr(7, 0x400);
 	check_equal("breakpoint: I/O", step_count, 2);
 	check_equal("breakpoint: I/O, DR6", step_dr6[0], DR6_NONE | 2);
-	check_equal("dr4: undefined with CR4.DE", TRY("mov %%dr4, %%rbx", : : : "rbx", "memory"), UD);
+	check_equal("dr4: undefined with CR4.DE",
+		    TRY("mov %%dr4, %%rbx",
+			:
+			:
+			: "rbx", "memory"),
+		    UD);
 	(void)try_cr4(read_cr4() & ~8ul);
 	check_equal("dr4: DR6 without", TRY("mov %%dr4, %%rbx", : : : "rbx", "memory"), NONE);
 }
 
 static void test_registers(void)
 {
-	check_equal("dr7: upper half", TRY("mov %0, %%dr7", : : "r"(BIT(32) | 0x400) : "memory"), GP);
-	check_equal("dr6: upper half", TRY("mov %0, %%dr6", : : "r"(BIT(32) | DR6_NONE) : "memory"),
+	check_equal("dr7: upper half",
+		    TRY("mov %0, %%dr7",
+			:
+			: "r"(BIT(32) | 0x400)
+			: "memory"),
+		    GP);
+	check_equal("dr6: upper half",
+		    TRY("mov %0, %%dr6",
+			:
+			: "r"(BIT(32) | DR6_NONE)
+			: "memory"),
 		    GP);
 	/* general detect: a fault, BD is set, GD cleared */
 	set_dr(6, DR6_NONE);
@@ -161,7 +179,11 @@ static void test_registers(void)
 	/* BS adds to what is there, B0 to B3 do not stay */
 	set_dr(6, DR6_NONE | BD | 3);
 	on_trap = 0;
-	check_equal("dr6: step", TRY("pushfq; orq $0x100, (%%rsp); popfq; nop; nop", : : : "memory"),
+	check_equal("dr6: step",
+		    TRY("pushfq; orq $0x100, (%%rsp); popfq; nop; nop",
+			:
+			:
+			: "memory"),
 		    DB);
 	check_equal("dr6: adds up", caught.dr6, DR6_NONE | BD | BS);
 	/* INT1 tells nothing, and goes on behind itself */
@@ -171,7 +193,12 @@ static void test_registers(void)
 	check_equal("INT1: DR6", step_dr6[0], DR6_NONE);
 	check_equal("rflags: RF is set by a fault", TRY("ud2", : : : "memory"), UD);
 	check("rflags: RF is set by a fault", caught.rflags & RF);
-	check_equal("rflags: by one of the hypervisor's", TRY("rdmsr", : : "c"(0x3a) : "rax", "rdx"), GP);
+	check_equal("rflags: by one of the hypervisor's",
+		    TRY("rdmsr",
+			:
+			: "c"(0x3a)
+			: "rax", "rdx"),
+		    GP);
 	check("rflags: by one of the hypervisor's", caught.rflags & RF);
 }
 

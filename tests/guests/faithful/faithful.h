@@ -9,15 +9,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define NONE	 (-1) /* no exception */
-#define DB	 1
-#define UD	 6
-#define GP	 13
-#define PF	 14
-#define AC	 17
-#define SCRATCH	 0x3ff /* COM1's scratch register: holds a byte */
-#define PAGE	 4096ul
-#define BIT(n)	 (1ul << (n))
+#define NONE	(-1) /* no exception */
+#define DB	1
+#define UD	6
+#define GP	13
+#define PF	14
+#define AC	17
+#define SCRATCH 0x3ff /* COM1's scratch register: holds a byte */
+#define PAGE	4096ul
+#define BIT(n)	(1ul << (n))
 
 /* The first: subjects. */
 void test_cpuid(void);
@@ -29,6 +29,7 @@ void test_lapic(void);
 void test_ioapic(void);
 void test_string_io(void);
 void test_mmio(void);
+void test_modes(void);
 
 /* Print a line: what holds, or does not and then both values. */
 void check(const char *what, bool good);

@@ -203,8 +203,8 @@ void map(uint64_t va, uint64_t entry)
 void faithful_main(void)
 {
 	static void (*const subjects[])(void) = {
-	    test_cpuid, test_msrs, test_control_registers, test_instructions, test_debug,
-	    test_lapic, test_ioapic, test_string_io, test_mmio,
+	    test_cpuid, test_msrs,   test_control_registers, test_instructions, test_debug,
+	    test_lapic, test_ioapic, test_string_io,	     test_mmio,		test_modes,
 	};
 
 	outb(COM1 + 2, 0x07); /* FIFOs on and empty */

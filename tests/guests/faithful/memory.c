@@ -53,7 +53,10 @@ void test_string_io(void)
 	map(WINDOW, (uint64_t)pages | PTE_RW);
 	map(WINDOW + PAGE, 0);
 	check_equal("ins: a page is missing",
-		    TRY("rep insb", : : "D"(WINDOW + PAGE - 2), "c"(5), "d"(SCRATCH) : "memory"),
+		    TRY("rep insb",
+			:
+			: "D"(WINDOW + PAGE - 2), "c"(5), "d"(SCRATCH)
+			: "memory"),
 		    PF);
 	check_equal("ins: fault, error code", caught.error, 2);
 	check_equal("ins: fault, CR2", caught.cr2, WINDOW + PAGE);
@@ -63,13 +66,18 @@ void test_string_io(void)
 	map(WINDOW, (uint64_t)pages | 1);
 	(void)try_cr0(read_cr0() | BIT(16));
 	check_equal("ins: a read-only page",
-		    TRY("insb", : : "D"(WINDOW), "d"(SCRATCH) : "memory"), PF);
+		    TRY("insb",
+			:
+			: "D"(WINDOW), "d"(SCRATCH)
+			: "memory"),
+		    PF);
 	check_equal("ins: read-only, error code", caught.error, 3);
 	check_equal("outs: reads it", TRY("outsb", : : "S"(WINDOW), "d"(SCRATCH) : "memory"), NONE);
 	check_equal("outs: marks it", pte_of(WINDOW) & (PTE_A | PTE_D), PTE_A);
-	check_equal("outs: a reserved bit",
-		    ({ map(WINDOW, (uint64_t)pages | BIT(51) | 1);
-		       TRY("outsb", : : "S"(WINDOW), "d"(SCRATCH) : "memory"); }),
+	check_equal("outs: a reserved bit", ({
+			    map(WINDOW, (uint64_t)pages | BIT(51) | 1);
+			    TRY("outsb", : : "S"(WINDOW), "d"(SCRATCH) : "memory");
+		    }),
 		    PF);
 	check_equal("outs: reserved, error code", caught.error, 9);
 }
@@ -89,7 +97,10 @@ static void test_crossing(void)
 	check_equal("mmio: half RAM, half nothing", v,
 		    0xffffffffff000000 | pages[0][4093] | (uint64_t)pages[0][4094] << 8 |
 			(uint64_t)pages[0][4095] << 16);
-	__asm__ volatile("movq %0, (%1)" : : "r"(0x1122334455667788), "r"(WINDOW + PAGE - 3) : "memory");
+	__asm__ volatile("movq %0, (%1)"
+			 :
+			 : "r"(0x1122334455667788), "r"(WINDOW + PAGE - 3)
+			 : "memory");
 	check("mmio: a write to both", pages[0][4093] == 0x88 && pages[0][4095] == 0x66);
 	/* nothing, then RAM */
 	map(WINDOW, NOBODY | PTE_RW);
@@ -109,7 +120,11 @@ static void test_crossing(void)
 	map(WINDOW, NOBODY | PTE_RW);
 	map(WINDOW + PAGE, 0);
 	check_equal("mmio: the second page is missing",
-		    TRY("movl $0, (%0)", : : "r"(WINDOW + PAGE - 2) : "memory"), PF);
+		    TRY("movl $0, (%0)",
+			:
+			: "r"(WINDOW + PAGE - 2)
+			: "memory"),
+		    PF);
 	check_equal("mmio: missing, CR2", caught.cr2, WINDOW + PAGE);
 	check_equal("mmio: missing, error code", caught.error, 2);
 }
@@ -146,7 +161,10 @@ static void test_moves(void)
 	check_equal("mmio: MOVZX", rcx, 0x14);
 	__asm__ volatile("movsbl (%1), %k0" : "=r"(rcx) : "r"(NOBODY) : "memory");
 	check_equal("mmio: MOVSX", rcx, 0xffffffff);
-	__asm__ volatile("lock; cmpxchgl %k2, (%1)" : "=a"(rcx) : "r"(NOBODY), "r"(0), "0"(1ul) : "memory", "cc");
+	__asm__ volatile("lock; cmpxchgl %k2, (%1)"
+			 : "=a"(rcx)
+			 : "r"(NOBODY), "r"(0), "0"(1ul)
+			 : "memory", "cc");
 	check_equal("mmio: CMPXCHG", rcx, 0xffffffff);
 	if (cpuid(1, 0).c & BIT(22)) {
 		__asm__ volatile("movbe (%1), %k0" : "=r"(rcx) : "r"(0xfee00030ul) : "memory");

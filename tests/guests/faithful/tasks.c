@@ -151,8 +151,8 @@ void tasks_trap(struct regs32 *r)
 static void describe(unsigned selector, uint32_t base, uint32_t limit, uint32_t access)
 {
 	gdt[selector / 8][0] = base << 16 | (limit & 0xffff);
-	gdt[selector / 8][1] = (base & 0xff000000) | (limit & 0xf0000) | access << 8 |
-			       (base >> 16 & 0xff);
+	gdt[selector / 8][1] =
+	    (base & 0xff000000) | (limit & 0xf0000) | access << 8 | (base >> 16 & 0xff);
 }
 
 static void gate(unsigned n, uint16_t selector, uint32_t offset, uint32_t type)
@@ -208,18 +208,19 @@ static void tables_init(void)
 	for (unsigned n = 0; n < 32; n++)
 		gate(n, CODE, (uint32_t)stubs32 + 16 * n, 0x8e);
 	__asm__ volatile("lgdt %0; lidt %1" : : "m"(g), "m"(i));
-	__asm__ volatile("ljmp %0, $1f\n1:\tmov %1, %%ds; mov %1, %%es; mov %1, %%ss; mov %1, %%fs; "
-			 "mov %1, %%gs; ltr %w2"
-			 :
-			 : "i"(CODE), "r"(DATA), "r"(MAIN_TSS)
-			 : "memory");
+	__asm__ volatile(
+	    "ljmp %0, $1f\n1:\tmov %1, %%ds; mov %1, %%es; mov %1, %%ss; mov %1, %%fs; "
+	    "mov %1, %%gs; ltr %w2"
+	    :
+	    : "i"(CODE), "r"(DATA), "r"(MAIN_TSS)
+	    : "memory");
 }
 
 /* ---- switches ---- */
 
 /* The main task's registers but EAX are what the TSS kept. */
 #define SWITCH(code)                                                                               \
-	__asm__ volatile("movl $9f, resume32\n\t" code "\n9:\tmovl $0, resume32"                      \
+	__asm__ volatile("movl $9f, resume32\n\t" code "\n9:\tmovl $0, resume32"                   \
 			 :                                                                         \
 			 :                                                                         \
 			 : "eax", "ebx", "ecx", "edx", "esi", "edi", "memory", "cc")
@@ -273,7 +274,10 @@ static void test_interrupts(void)
 	task_takes = 1;
 	gate(GP, TASK_TSS, 0, 0x85);
 	task_resume = &main_tss.eip;
-	__asm__ volatile("movl $1f, task_resume_at; mov %0, %%fs; nop\n1:" : : "r"(0x1234) : "memory");
+	__asm__ volatile("movl $1f, task_resume_at; mov %0, %%fs; nop\n1:"
+			 :
+			 : "r"(0x1234)
+			 : "memory");
 	task_resume = 0;
 	gate(GP, CODE, (uint32_t)stubs32 + 16 * GP, 0x8e);
 	check("task: #GP, error code", task_seen[6], 0x1234);
