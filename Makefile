@@ -39,7 +39,7 @@ SRC_arch    := arch/x86/entry.S arch/x86/trampoline.S arch/x86/cpu.c arch/x86/tr
                arch/x86/apic.c arch/x86/tsc.c arch/x86/errata.c \
                arch/x86/vmx/caps.c arch/x86/vmx/vmx.c arch/x86/vmx/apicv.c arch/x86/vmx/vmx_entry.S \
                arch/x86/vmx/guest_regs.c arch/x86/vmx/control_regs.c arch/x86/vmx/state.c \
-               arch/x86/vmx/run.c arch/x86/vmx/decode.c arch/x86/vmx/exceptions.c arch/x86/vmx/ept.c arch/x86/vmx/ept_log.c
+               arch/x86/vmx/run.c arch/x86/vmx/decode.c arch/x86/vmx/exceptions.c arch/x86/vmx/string_io.c arch/x86/vmx/ept.c arch/x86/vmx/ept_log.c
 SRC_kernel  := kernel/main.c kernel/mem.c kernel/sched.c kernel/sched_fair.c kernel/sched_use.c kernel/timer.c kernel/time.c kernel/irq.c \
                kernel/pci.c kernel/acpi.c kernel/rtc.c
 SRC_drivers := kernel/drivers/ata.c kernel/drivers/ata_pio.c kernel/drivers/ata_identify.c kernel/drivers/e1000.c kernel/drivers/e1000_hw.c
@@ -254,7 +254,7 @@ UNIT_mem  := kernel/mem.c
 UNITS     += sched
 UNIT_sched := kernel/sched_fair.c
 UNIT_timer := kernel/timer.c
-UNIT_vmx  := $(FAKE_CPU) $(EPT) $(addprefix arch/x86/vmx/,decode.c exceptions.c control_regs.c run.c state.c apicv.c)
+UNIT_vmx  := $(FAKE_CPU) $(EPT) $(addprefix arch/x86/vmx/,decode.c exceptions.c string_io.c control_regs.c run.c state.c apicv.c)
 UNIT_apicv := $(FAKE_CPU) $(EPT) arch/x86/vmx/apicv.c
 UNIT_cpuid_policy := $(FAKE_CPU) vmm/cpuid_policy.c vmm/cpuid_build.c vmm/cpu_features.c
 UNIT_vcpu_state := tests/unit/fake_kernel.c vmm/vcpu_state.c vmm/vcpu_check.c vmm/dev/state.c

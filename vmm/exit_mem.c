@@ -167,6 +167,10 @@ bool exit_string_io(struct vcpu *v, const struct vcpu_exit *e)
 
 	if (e->io.rep && !(left & mask))
 		return true;
+	if (e->io.outside) {
+		hw_vcpu_inject_exception(v->hw, e->io.stack ? VECTOR_SS : VECTOR_GP, true, 0);
+		return false;
+	}
 	hw_vcpu_paging(v->hw, &a.paging);
 	/* before INS reads the port: a read has side effects that a fault would lose */
 	if (guest_span_find(&a, e->io.linear, size, e->io.in ? WALK_WRITE : 0, &s) != 0) {

@@ -25,6 +25,9 @@ void exit_mmio(struct vcpu *v, const struct vcpu_exit *e);
 bool exit_string_io(struct vcpu *v, const struct vcpu_exit *e);
 
 #define VECTOR_UD 6
+#define VECTOR_TS 10
+#define VECTOR_NP 11
+#define VECTOR_SS 12
 #define VECTOR_GP 13
 #define VECTOR_PF 14
 

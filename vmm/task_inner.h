@@ -6,10 +6,6 @@
 #include "arch/x86/virt.h"
 #include "vmm/exits.h"
 
-#define VECTOR_TS 10
-#define VECTOR_NP 11
-#define VECTOR_SS 12
-
 /* Access rights in the VMCS format. */
 #define DESC_TYPE(access) ((access)&15)
 #define DESC_DPL(access)  ((access) >> 5 & 3)

@@ -98,8 +98,9 @@ struct vcpu_exit {
 			uint16_t port;
 			uint8_t size; /* 1, 2, 4 */
 			bool in, string, rep;
-			uint8_t addr_size; /* string: width of RSI, RDI, RCX: 2, 4, 8 */
-			uint64_t linear;   /* string: address of the memory operand */
+			uint8_t addr_size;   /* string: width of RSI, RDI, RCX: 2, 4, 8 */
+			uint64_t linear;     /* string: address of the memory operand */
+			bool outside, stack; /* string: it is outside its segment, which is SS */
 		} io;
 		struct {
 			gpa_t gpa;

@@ -340,6 +340,22 @@ static void test_string_io(void **state)
 	assert_int_equal(gpr[RSI], 0xfffffffc);
 }
 
+static void test_string_outside(void **state)
+{
+	struct vcpu_exit e = string_io(true, true, 0x1000);
+
+	e.io.outside = true;
+	handle(e); /* RCX is 0: nothing is accessed */
+	assert_int_equal(injected, -1);
+	gpr[RCX] = 1;
+	handle(e);
+	assert_int_equal(injected, VECTOR_GP);
+	e.io.stack = true;
+	handle(e);
+	assert_int_equal(injected, VECTOR_SS);
+	assert_int_equal(reads + skips, 0);
+}
+
 /* A faulting INS must not have read the port: the element would be lost. */
 static void test_string_fault(void **state)
 {
@@ -526,9 +542,13 @@ static void test_rest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST(test_ports),	     TEST(test_string_io),
-	    TEST(test_string_fault), TEST(test_fetch_from_nowhere),
-	    TEST(test_cpuid),	     TEST(test_msrs),
+	    TEST(test_ports),
+	    TEST(test_string_io),
+	    TEST(test_string_outside),
+	    TEST(test_string_fault),
+	    TEST(test_fetch_from_nowhere),
+	    TEST(test_cpuid),
+	    TEST(test_msrs),
 	    TEST(test_rest),
 	};
 

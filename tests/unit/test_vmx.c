@@ -167,6 +167,42 @@ static void test_io(void **state)
 	assert_int_equal(e.io.linear, 0x1234);
 }
 
+/* INS and OUTS exit before their segment is looked at. */
+static void test_string_io_segments(void **state)
+{
+	const uint64_t ins = 16 | 8 | 1, outs = 16 | 1; /* of 2 bytes */
+
+	vmwrite(VMCS_EXIT_INSN_INFO, 1 << 7 | SEG_SS << 15);
+	vmwrite(VMCS_GUEST_ES_ACCESS, 0xc093);
+	vmwrite(VMCS_GUEST_ES_LIMIT, 0xfff);
+	cpu.gpr[RDI] = 0x500000ffe;
+	assert_false(decode(EXIT_REASON_IO, ins).io.outside);
+	cpu.gpr[RDI] = 0xfff;
+	assert_true(decode(EXIT_REASON_IO, ins).io.outside);
+	cpu.gpr[RDI] = 0;
+	vmwrite(VMCS_GUEST_ES_ACCESS, 0xc091); /* read-only */
+	assert_true(decode(EXIT_REASON_IO, ins).io.outside);
+	vmwrite(VMCS_GUEST_ES_ACCESS, 0x10000);
+	assert_true(decode(EXIT_REASON_IO, ins).io.outside);
+	/* OUTS by SS, which expands down */
+	vmwrite(VMCS_GUEST_ES_ACCESS + 2 * SEG_SS, 0x97);
+	vmwrite(VMCS_GUEST_ES_LIMIT + 2 * SEG_SS, 0x7fff);
+	cpu.gpr[RSI] = 0x7fff;
+	assert_true(decode(EXIT_REASON_IO, outs).io.outside);
+	assert_true(decode(EXIT_REASON_IO, outs).io.stack);
+	cpu.gpr[RSI] = 0x8000;
+	assert_false(decode(EXIT_REASON_IO, outs).io.outside);
+	cpu.gpr[RSI] = 0xffff;
+	assert_true(decode(EXIT_REASON_IO, outs).io.outside);
+	vmwrite(VMCS_GUEST_EFER, 0x500); /* 64-bit code has no limits */
+	vmwrite(VMCS_GUEST_CS_ACCESS, SEG_ACCESS_L);
+	vmwrite(VMCS_EXIT_INSN_INFO, 2 << 7 | SEG_DS << 15);
+	vmwrite(VMCS_GUEST_LINEAR_ADDR, 0x7ffffffffffe);
+	assert_false(decode(EXIT_REASON_IO, outs).io.outside);
+	vmwrite(VMCS_GUEST_LINEAR_ADDR, 0x7fffffffffff);
+	assert_true(decode(EXIT_REASON_IO, outs).io.outside);
+}
+
 static void test_io_breakpoints(void **state)
 {
 	cpu.cr4_allowed |= 8;
@@ -746,6 +782,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_io),
+	    TEST(test_string_io_segments),
 	    TEST(test_io_breakpoints),
 	    TEST(test_host_exits),
 	    TEST(test_unknown_exits),

@@ -62,9 +62,14 @@ static enum vcpu_exit_kind decode_io(struct hw_vcpu *h, struct vcpu_exit *e)
 	e->io.rep = q & 32;
 	io_breakpoints(h, e->io.port, e->io.size);
 	if (e->io.string) {
-		/* instruction information, bits 9:7: 0, 1, 2 for 16, 32, 64-bit addresses */
-		e->io.addr_size = 2u << (vmread(VMCS_EXIT_INSN_INFO) >> 7 & 3);
+		/* bits 9:7: 0, 1, 2 for 16, 32, 64-bit addresses; 17:15: the segment of OUTS */
+		uint64_t info = vmread(VMCS_EXIT_INSN_INFO);
+		enum cpu_seg seg = e->io.in ? SEG_ES : (enum cpu_seg)(info >> 15 & 7);
+
+		e->io.addr_size = 2u << (info >> 7 & 3);
 		e->io.linear = vmread(VMCS_GUEST_LINEAR_ADDR);
+		e->io.outside = !string_io_is_inside(h, e, seg);
+		e->io.stack = seg == SEG_SS;
 	}
 	return VCPU_EXIT_IO;
 }

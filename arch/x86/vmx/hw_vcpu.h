@@ -54,6 +54,9 @@ void guest_dr6_add(struct hw_vcpu *h, uint64_t causes);
 /* DR0 to DR3 as the guest has them now. */
 const uint64_t *guest_drs(struct hw_vcpu *h);
 
+/* Is the memory operand of INS (in ES) or OUTS (in seg) inside its segment? */
+bool string_io_is_inside(struct hw_vcpu *h, const struct vcpu_exit *e, enum cpu_seg seg);
+
 /* exceptions.c: rows of the exit table. */
 enum vcpu_exit_kind decode_exception_nmi(struct hw_vcpu *h, struct vcpu_exit *e);
 enum vcpu_exit_kind machine_check(struct hw_vcpu *h, struct vcpu_exit *e);

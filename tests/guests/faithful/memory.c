@@ -80,6 +80,18 @@ void test_string_io(void)
 		    }),
 		    PF);
 	check_equal("outs: reserved, error code", caught.error, 9);
+	check_equal("outs: not canonical",
+		    TRY("outsb",
+			:
+			: "S"(BIT(47)), "d"(SCRATCH)
+			: "memory"),
+		    GP);
+	check_equal("ins: not canonical",
+		    TRY("insb",
+			:
+			: "D"(BIT(47)), "d"(SCRATCH)
+			: "memory"),
+		    GP);
 }
 
 /* ---- device memory ---- */
