@@ -2,8 +2,8 @@
 /*
  * The bare guest that ends when told to: prints a line a second, and a key typed
  * on its console picks the end. p: ACPI power-off · r: reset by port CF9h ·
- * t: triple fault · u: jump to where no memory is · m: an instruction on MMIO that
- * no decoder carries out. The power button is only told of.
+ * t: triple fault · u: an exception whose stack is where no memory is · m: an instruction on MMIO
+ * that no decoder carries out. The power button is only told of.
  */
 #include <stdint.h>
 
@@ -139,7 +139,7 @@ static void end(char how)
 		__asm__ volatile("lidt %0; int3" : : "m"(none));
 		break;
 	case 'u':
-		((void (*)(void))NOWHERE)();
+		__asm__ volatile("mov %0, %%rsp; ud2" : : "r"(NOWHERE));
 		break;
 	case 'm':
 		__asm__ volatile("lgdt (%0)" : : "r"(NO_DEVICE));

@@ -422,4 +422,37 @@ GUEST_NETWORKS = [
       "packets that a guest forwards drive none of its own addresses out"),
 ]
 
-MUTANTS = PAGES + STREAM + HANDOVER + DEVICES + WIRE + GUEST_NETWORKS + MACHINES + SCHEDULER
+PROCESSOR = [
+    m("alignment-check-without-end", "unit:vmx", "arch/x86/vmx/exceptions.c",
+      "\tif (old == vector && (vector == VECTOR_DEBUG || vector == VECTOR_ALIGNMENT))\n"
+      "\t\treturn DOUBLE_FAULT;\n", "",
+      "#AC and #DB that raise themselves end"),
+    m("steps-lost", "unit:vmx", "arch/x86/vmx/run.c", "if (rflags & RFLAGS_TF)", "if (0)",
+      "a debugger steps over what is carried out"),
+    m("dirty-flag-left-out", "unit:guest_walk", "vmm/guest_walk.c",
+      "PTE_A | (dirties ? PTE_D : 0)", "PTE_A | (dirties ? 0 : 0)", "emulated writes set the dirty flag"),
+    m("mark-before-probe", "unit:guest_walk", "vmm/guest_walk.c",
+      "\t\terr = guest_walk_probe(vm, p, *fault_at, how, &gpa[i], fault);",
+      "\t\terr = guest_walk(vm, p, *fault_at, how, &gpa[i], fault);",
+      "a write that faults in its second page has changed nothing"),
+    m("adjusted-tsc-ignored", "unit:vlapic", "vmm/dev/vlapic_timer.c",
+      "now = vcpu_guest_tsc(v->vcpu)", "now = vm_guest_tsc(v->vdev.vm)",
+      "a TSC deadline is one of the CPU's own TSC"),
+    m("nmi-lost-before-load", "unit:vcpu_state", "vmm/vcpu_state.c",
+      "\tout->nmi_pending = v->nmi_pending;\n", "",
+      "an NMI that came before the vCPU ran moves with it"),
+    m("old-task-stays-busy", "unit:task_switch", "vmm/task_switch.c",
+      "is_call(t) ? 0 : busy_set(t, old, false)", "0", "a task that was left is not busy"),
+    m("task-half-switched", "unit:task_switch", "vmm/task_switch.c",
+      "\tint err = probe(t, tr->base,", "\tint err = 0 && probe(t, tr->base,",
+      "a switch that faults leaves the old task as it was"),
+    m("kernel-reads-user-under-smap", "unit:guest_walk", "vmm/guest_walk.c",
+      "\treturn !(p->cr4 & CR4_SMAP) ||", "\treturn true ||", "SMAP holds for emulated accesses"),
+    m("mtrr-takes-anything", "unit:exits", "vmm/mtrr.c",
+      "\tif (!value_is_valid(v, msr, value))", "\tif (!value_is_valid(v, msr, value) && 0)",
+      "reserved bits of MTRRs are #GP"),
+    m("outs-beyond-its-segment", "unit:vmx", "arch/x86/vmx/string_io.c",
+      "\t\treturn last <= limit;", "\t\treturn true;", "OUTS beyond the limit is #GP"),
+]
+
+MUTANTS = PAGES + STREAM + HANDOVER + DEVICES + WIRE + GUEST_NETWORKS + MACHINES + SCHEDULER + PROCESSOR
