@@ -23,7 +23,7 @@ def smp(name, vcpus, options=""):
 
 def linux(name, vcpus):
     return Guest(name, LINUX_MEMORY,
-                 {"kernel": "build/guest/vmlinux", "initrd": "build/guest/initrd.img"},
+                 {"kernel": "build/guest/vmlinuz", "initrd": "build/guest/initrd.img"},
                  f"{LINUX_QUIET} pagurus.work=4 pagurus.rate=50 pagurus.tick", vcpus=vcpus)
 
 
