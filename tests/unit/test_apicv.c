@@ -204,6 +204,12 @@ static void test_exits(void **state)
 		assert_int_equal(e.mmio.write, type == 1);
 		assert_int_equal(e.mmio.fetch, type == 2);
 	}
+	for (unsigned type = 3; type < 16; type++) { /* no instruction's own access */
+		e.why = NULL;
+		vmwrite(VMCS_EXIT_QUALIFICATION, 0x390 | type << 12);
+		assert_int_equal(apicv_decode_access(h, &e), VCPU_EXIT_FAILED);
+		assert_non_null(e.why);
+	}
 }
 
 static void test_processor_without(void **state)

@@ -228,7 +228,13 @@ enum vcpu_exit_kind apicv_decode_access(struct hw_vcpu *h, struct vcpu_exit *e)
 	e->mmio.write = type == 1;
 	e->mmio.fetch = type == 2;
 	e->insn_len = 0;
-	return VCPU_EXIT_MMIO;
+	if (type <= 2)
+		return VCPU_EXIT_MMIO;
+	e->why = type == 15
+		     ? "its page tables lie where the local APIC is"
+		     : "an interrupt or exception needs its IDT, GDT, TSS or stack where the "
+		       "local APIC is";
+	return VCPU_EXIT_FAILED;
 }
 
 /* The write is done, in the page: vmm does what a write of that register does. */

@@ -117,9 +117,9 @@ static enum vcpu_exit_kind decode_ept(struct hw_vcpu *h, struct vcpu_exit *e)
 	e->mmio.fetch = q & 4;
 	e->insn_len = 0; /* not valid for EPT violations */
 	nmi_blocking_restore(q);
-	if (ALIGN_DOWN(gpa, PAGE_SIZE) == EPT_APIC_GPA) /* a fetch, where it is mapped */
-		return VCPU_EXIT_MMIO;
-	if (slat_lookup(h->setup.slat, gpa, NULL, NULL) == UINT64_MAX)
+	/* The APIC's page may be mapped, but not for instructions. */
+	if (ALIGN_DOWN(gpa, PAGE_SIZE) == EPT_APIC_GPA ||
+	    slat_lookup(h->setup.slat, gpa, NULL, NULL) == UINT64_MAX)
 		return decode_no_memory(e, q);
 	if (e->mmio.write && slat_log_fault(h->setup.slat, gpa))
 		return VCPU_EXIT_DIRTY;
