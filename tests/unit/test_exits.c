@@ -524,6 +524,10 @@ static void test_rest(void **state)
 	handle((struct vcpu_exit){.kind = VCPU_EXIT_UNDEFINED});
 	assert_int_equal(injected, VECTOR_UD);
 	assert_int_equal(injected_error, 0xffffffff);
+	handle((struct vcpu_exit){.kind = VCPU_EXIT_PAUSE});
+	assert_true(cpu.spins);
+	assert_int_equal(skips, 1);
+	skips = 0;
 	handle((struct vcpu_exit){.kind = VCPU_EXIT_HLT});
 	assert_true(cpu.halted);
 	assert_int_equal(skips, 1);
