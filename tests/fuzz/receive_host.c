@@ -43,6 +43,11 @@ void task_yield(void)
 	fake_run(1000);
 }
 
+void task_sleep_until(uint64_t deadline_ns)
+{
+	fake_timers_run_until(deadline_ns);
+}
+
 void waitq_init(struct waitq *wq)
 {
 	list_init(&wq->waiters);
