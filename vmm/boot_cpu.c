@@ -73,7 +73,7 @@ static struct cpu_segment segment(uint16_t selector, uint32_t limit, uint32_t ac
 }
 
 /* What both modes have in common; no segment is a system segment in use. */
-static void set_tables(struct cpu_state *cs, uint64_t rip, size_t gdt_size)
+static void set_tables(struct cpu_state *cs, uint64_t rip, gpa_t gdt, size_t gdt_size)
 {
 	memset(cs->gpr, 0, sizeof(cs->gpr));
 	cs->rip = rip;
@@ -83,7 +83,7 @@ static void set_tables(struct cpu_state *cs, uint64_t rip, size_t gdt_size)
 	cs->seg[SEG_LDTR] = segment(0, 0, ACCESS_UNUSABLE);
 	/* never used, but a VM entry demands a usable TSS */
 	cs->seg[SEG_TR] = segment(BOOT_TR, 0x67, ACCESS_TSS);
-	cs->gdtr_base = GUEST_BOOT_GDT;
+	cs->gdtr_base = gdt;
 	cs->gdtr_limit = gdt_size - 1;
 	cs->idtr_base = 0;
 	cs->idtr_limit = 0;
@@ -101,7 +101,7 @@ int boot_cpu_long_mode(struct vm *vm, uint64_t rip, uint64_t rsi, struct cpu_sta
 	if (err)
 		return err;
 
-	set_tables(cs, rip, sizeof(gdt));
+	set_tables(cs, rip, GUEST_BOOT_GDT, sizeof(gdt));
 	cs->gpr[RSI] = rsi;
 	cs->cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_PG;
 	cs->cr3 = GUEST_BOOT_PML4;
@@ -113,15 +113,15 @@ int boot_cpu_long_mode(struct vm *vm, uint64_t rip, uint64_t rsi, struct cpu_sta
 	return 0;
 }
 
-int boot_cpu_protected_mode(struct vm *vm, uint32_t eip, uint32_t eax, uint32_t ebx,
+int boot_cpu_protected_mode(struct vm *vm, gpa_t gdt, uint32_t eip, uint32_t eax, uint32_t ebx,
 			    struct cpu_state *cs)
 {
-	const uint64_t gdt[] = {0, flat_descriptor(ACCESS_CODE32), flat_descriptor(ACCESS_DATA)};
-	int err = guest_mem_write(vm, GUEST_BOOT_GDT, gdt, sizeof(gdt));
+	const uint64_t table[] = {0, flat_descriptor(ACCESS_CODE32), flat_descriptor(ACCESS_DATA)};
+	int err = guest_mem_write(vm, gdt, table, sizeof(table));
 
 	if (err)
 		return err;
-	set_tables(cs, eip, sizeof(gdt));
+	set_tables(cs, eip, gdt, sizeof(table));
 	cs->gpr[RAX] = eax;
 	cs->gpr[RBX] = ebx;
 	cs->cr0 = CR0_PE | CR0_ET;

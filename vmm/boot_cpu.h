@@ -17,10 +17,10 @@ int must_check boot_cpu_long_mode(struct vm *vm, uint64_t rip, uint64_t rsi, str
 
 /*
  * 32-bit protected mode without paging at eip, EAX and EBX as given, flat segments
- * (CS 8, the others 10h) from a GDT in guest memory, interrupts off. cs and errors as
+ * (CS 8, the others 10h) from a GDT put at gdt (24 bytes), interrupts off. cs and errors as
  * above. Source: Multiboot specification 0.6.96, 3.2 "Machine state".
  */
-int must_check boot_cpu_protected_mode(struct vm *vm, uint32_t eip, uint32_t eax, uint32_t ebx,
-				       struct cpu_state *cs);
+int must_check boot_cpu_protected_mode(struct vm *vm, gpa_t gdt, uint32_t eip, uint32_t eax,
+				       uint32_t ebx, struct cpu_state *cs);
 
 #endif

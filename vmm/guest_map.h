@@ -13,9 +13,7 @@
 #define GUEST_BOOT_ZERO_PAGE   0x8000ull /* Linux "boot_params", 4 KiB */
 #define GUEST_BOOT_PML4	       0x9000ull
 #define GUEST_BOOT_PDPT	       0xa000ull
-#define GUEST_BOOT_PD	       0xb000ull  /* four pages: identity map of 4 GiB by 2 MiB pages */
-#define GUEST_MULTIBOOT_INFO   0x8000ull  /* instead of the zero page; one page */
-#define GUEST_MULTIBOOT_LOW    0x10000ull /* a Multiboot kernel may lie from here on */
+#define GUEST_BOOT_PD	       0xb000ull /* four pages: identity map of 4 GiB by 2 MiB pages */
 #define GUEST_BOOT_CMDLINE     0x20000ull
 #define GUEST_BOOT_CMDLINE_MAX 4096 /* bytes, NUL included */
 

@@ -163,15 +163,14 @@ static int read_elf(struct image *img)
 	return 0;
 }
 
-/* Our own tables lie below the first of the two places, the BIOS area between them. */
+/* All RAM by the memory map; the BIOS area lies between. */
 static bool is_loadable(struct vm *vm, const struct segment *s)
 {
 	gpa_t low_end = guest_low_end(&vm->mem);
 
 	if (s->paddr >= GUEST_HIGH_RAM)
 		return s->paddr <= low_end && s->memsz <= low_end - s->paddr;
-	return s->paddr >= GUEST_MULTIBOOT_LOW && s->paddr <= GUEST_LOW_RAM_END &&
-	       s->memsz <= GUEST_LOW_RAM_END - s->paddr;
+	return s->paddr <= GUEST_LOW_RAM_END && s->memsz <= GUEST_LOW_RAM_END - s->paddr;
 }
 
 static int check_segment(struct vm *vm, const struct image *img, const struct segment *s)
@@ -184,11 +183,10 @@ static int check_segment(struct vm *vm, const struct image *img, const struct se
 		return -E_INVAL;
 	}
 	if (!is_loadable(vm, s)) {
-		log_error("loader: %s: %llu bytes at 0x%llx are outside the VM's memory (0x%llx "
-			  "to 0x%llx, 1 MiB to 0x%llx)",
+		log_error("loader: %s: %llu bytes at 0x%llx are outside the VM's memory (0 to "
+			  "0x%llx, 1 MiB to 0x%llx)",
 			  f->path, (unsigned long long)s->memsz, (unsigned long long)s->paddr,
-			  GUEST_MULTIBOOT_LOW, GUEST_LOW_RAM_END,
-			  (unsigned long long)guest_low_end(&vm->mem));
+			  GUEST_LOW_RAM_END, (unsigned long long)guest_low_end(&vm->mem));
 		return -E_RANGE;
 	}
 	return 0;
@@ -221,6 +219,36 @@ static int survey(struct vm *vm, struct image *img)
 	return -E_INVAL;
 }
 
+static bool overlaps_page(const struct image *img, gpa_t page)
+{
+	for (unsigned i = 0; i < img->count; i++) {
+		const struct segment *s = &img->seg[i];
+
+		if (s->paddr < page + PAGE_SIZE && page < s->paddr + s->memsz)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A page for what the kernel is told: as high below 640 KiB as it leaves free, since
+ * kernels put their real-mode code and stacks at the low end.
+ */
+static int choose_info(const struct image *img, gpa_t *out)
+{
+	gpa_t at = GUEST_LOW_RAM_END - PAGE_SIZE;
+
+	while (at && overlaps_page(img, at))
+		at -= PAGE_SIZE;
+	*out = at;
+	if (at)
+		return 0;
+	log_error("loader: %s: takes all memory below 0x%llx; a page must be left for the boot "
+		  "information",
+		  img->f->path, GUEST_LOW_RAM_END);
+	return -E_NOSPC;
+}
+
 static int copy_segments(struct vm *vm, const struct image *img)
 {
 	for (unsigned i = 0; i < img->count; i++) {
@@ -241,6 +269,7 @@ int load_multiboot(struct vm *vm, const struct file *kernel, const struct multib
 	struct image img = {.f = kernel};
 	int at = find_header(kernel), err;
 	uint32_t flags;
+	gpa_t info;
 
 	if (at < 0) {
 		log_error("loader: %s: has no Multiboot header", kernel->path);
@@ -253,11 +282,13 @@ int load_multiboot(struct vm *vm, const struct file *kernel, const struct multib
 	if (!err)
 		err = survey(vm, &img);
 	if (!err)
-		err = multiboot_info_write(vm, kernel, img.end, modules, count, cmdline);
+		err = choose_info(&img, &info);
+	if (!err)
+		err = multiboot_info_write(vm, info, kernel, img.end, modules, count, cmdline);
 	if (!err)
 		err = copy_segments(vm, &img);
 	if (!err)
-		err = boot_cpu_protected_mode(vm, img.start_rip, BOOT_MAGIC, GUEST_MULTIBOOT_INFO,
-					      cs);
+		err = boot_cpu_protected_mode(vm, info + MULTIBOOT_INFO_GDT, img.start_rip,
+					      BOOT_MAGIC, info, cs);
 	return err;
 }

@@ -34,10 +34,11 @@ int must_check load_multiboot(struct vm *vm, const struct file *kernel,
 
 /*
  * multiboot_info.c: modules from first_free on (page-aligned), and the boot
- * information at GUEST_MULTIBOOT_INFO. Errors as above.
+ * information in the page at info, whose last bytes are left for the GDT. Errors as above.
  */
-int must_check multiboot_info_write(struct vm *vm, const struct file *kernel, gpa_t first_free,
-				    const struct multiboot_module *modules, unsigned count,
-				    const char *cmdline);
+#define MULTIBOOT_INFO_GDT (PAGE_SIZE - 32)
+int must_check multiboot_info_write(struct vm *vm, gpa_t info, const struct file *kernel,
+				    gpa_t first_free, const struct multiboot_module *modules,
+				    unsigned count, const char *cmdline);
 
 #endif

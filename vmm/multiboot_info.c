@@ -36,6 +36,7 @@ struct mb_module {
 /* The page being filled. */
 struct page {
 	uint8_t *data;
+	gpa_t gpa;
 	size_t used;
 	bool full;
 };
@@ -45,13 +46,13 @@ static uint32_t add(struct page *p, const void *data, size_t len)
 {
 	uint32_t at = (uint32_t)p->used;
 
-	if (len > PAGE_SIZE - p->used) {
+	if (len > MULTIBOOT_INFO_GDT - p->used) {
 		p->full = true;
 		return 0;
 	}
 	memcpy(p->data + at, data, len);
-	p->used = MIN(ALIGN_UP(p->used + len, 4), (size_t)PAGE_SIZE);
-	return GUEST_MULTIBOOT_INFO + at;
+	p->used = ALIGN_UP(p->used + len, 4);
+	return (uint32_t)p->gpa + at;
 }
 
 /* "path args", as GRUB names things to kernels. */
@@ -118,11 +119,11 @@ static int place_modules(struct vm *vm, struct page *p, gpa_t at,
 	return 0;
 }
 
-int multiboot_info_write(struct vm *vm, const struct file *kernel, gpa_t first_free,
+int multiboot_info_write(struct vm *vm, gpa_t info, const struct file *kernel, gpa_t first_free,
 			 const struct multiboot_module *modules, unsigned count,
 			 const char *cmdline)
 {
-	struct page p = {.data = kzalloc(PAGE_SIZE), .used = INFO_SIZE};
+	struct page p = {.data = kzalloc(PAGE_SIZE), .gpa = info, .used = INFO_SIZE};
 	int err;
 
 	if (!p.data)
@@ -135,11 +136,11 @@ int multiboot_info_write(struct vm *vm, const struct file *kernel, gpa_t first_f
 	err = place_modules(vm, &p, MAX(first_free, GUEST_HIGH_RAM), modules, count);
 	if (!err && p.full) {
 		log_error("loader: %s: command line and modules' arguments do not fit %d bytes",
-			  kernel->path, (int)PAGE_SIZE);
+			  kernel->path, (int)MULTIBOOT_INFO_GDT);
 		err = -E_RANGE;
 	}
 	if (!err)
-		err = guest_mem_write(vm, GUEST_MULTIBOOT_INFO, p.data, PAGE_SIZE);
+		err = guest_mem_write(vm, info, p.data, PAGE_SIZE);
 	kfree(p.data);
 	return err;
 }

@@ -102,7 +102,7 @@ def test_multiboot_moves_with_its_files(pair, limpet):
 
 
 def test_multiboot_flat(limpet):
-    """The header's address fields; and again after its end, which leaves a clean machine."""
+    """The header's address fields, in low memory; and again after its end, which leaves a clean machine."""
     for _ in range(2):
         limpet.ok("start flat")
         wait_off(limpet, "flat")

@@ -293,7 +293,7 @@ DEVICES = [
       "\treturn host;",
       "the guest's TSC keeps its rate on another host"),
     m("multiboot-over-its-own-information", "unit:multiboot", "vmm/load_multiboot.c",
-      "\treturn s->paddr >= GUEST_MULTIBOOT_LOW && ", "\treturn ",
+      "\twhile (at && overlaps_page(img, at))", "\twhile (at && overlaps_page(img, at) && 0)",
       "a kernel does not lie over what it is told"),
     m("multiboot-module-beyond-memory", "unit:multiboot", "vmm/multiboot_info.c",
       "\t\tif (at > low_end || f->size > low_end - at) {", "\t\tif (at > low_end) {",

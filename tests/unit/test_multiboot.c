@@ -12,6 +12,7 @@
 #define DATA_AT	  0x1000
 #define MEMORY	  (16 * MiB)
 #define LOAD	  0x200000
+#define INFO	  (GUEST_LOW_RAM_END - PAGE_SIZE)
 
 static struct vm vm;
 static struct cpu_state cs;
@@ -119,7 +120,7 @@ static void assert_text(gpa_t at, const char *want)
 	char got[1300];
 	size_t len = strlen(want) + 1;
 
-	assert_true(at >= GUEST_MULTIBOOT_INFO && at < GUEST_MULTIBOOT_INFO + PAGE_SIZE);
+	assert_true(at > cs.gpr[RBX] && at < cs.gpr[RBX] + PAGE_SIZE);
 	fake_guest_get(&vm, at, got, len);
 	assert_memory_equal(got, want, len);
 }
@@ -133,7 +134,7 @@ static void assert_cpu(uint64_t eip)
 {
 	assert_int_equal(cs.rip, eip);
 	assert_int_equal(cs.gpr[RAX], 0x2badb002);
-	assert_int_equal(cs.gpr[RBX], GUEST_MULTIBOOT_INFO);
+	assert_int_equal(cs.gpr[RBX], INFO);
 	assert_int_equal(cs.rflags, 2);
 	assert_int_equal(cs.cr0, 0x11);
 	assert_int_equal(cs.cr4, 0);
@@ -206,7 +207,7 @@ static void information_is_complete(void **state)
 	static const uint8_t rd[5000] = {1, 2, 3}, other[3] = {7, 8, 9};
 	struct file f[2] = {{"vms/t/rd", rd, sizeof(rd), 0}, {"vms/t/m", other, sizeof(other), 0}};
 	struct multiboot_module m[2] = {{&f[0], ""}, {&f[1], "x  y"}};
-	gpa_t info = GUEST_MULTIBOOT_INFO, mods, map;
+	gpa_t info = INFO, mods, map;
 	struct e820_entry e820[ZP_E820_MAX];
 	unsigned n = zero_page_e820(&vm.mem, e820);
 
@@ -253,10 +254,28 @@ static void a_low_kernel(void **state)
 	struct multiboot_module m = {&f, ""};
 
 	assert_int_equal(load_multiboot(&vm, &kernel, &m, 1, "", &cs), 0);
-	assert_int_equal(guest(guest(GUEST_MULTIBOOT_INFO + 24, 4), 4), MiB);
-	assert_text(guest(GUEST_MULTIBOOT_INFO + 16, 4), "vms/t/kernel");
+	assert_int_equal(guest(guest(cs.gpr[RBX] + 24, 4), 4), MiB);
+	assert_text(guest(cs.gpr[RBX] + 16, 4), "vms/t/kernel");
+	assert_int_equal(cs.gpr[RBX], 0xf000); /* the highest page that is left */
+	assert_int_equal(cs.gdtr_base & ~0xfffull, 0xf000);
 	set(HEADER_AT + 24, GUEST_LOW_RAM_END + 1, 4); /* into the BIOS area */
 	assert_int_equal(load(), -E_RANGE);
+	set(HEADER_AT + 24, GUEST_LOW_RAM_END - 1, 4); /* one byte of the last page */
+	assert_int_equal(load(), 0);
+	assert_int_equal(cs.gpr[RBX], 0xf000);
+
+	set(HEADER_AT + 12, 0x80, 4); /* from the very first byte on */
+	set(HEADER_AT + 16, 0, 4);
+	set(HEADER_AT + 20, 0x2000, 4);
+	set(HEADER_AT + 28, 0, 4);
+	set(HEADER_AT + 24, 0x9e000, 4);
+	assert_int_equal(load(), 0);
+	assert_int_equal(cs.rip, 0);
+	assert_int_equal(cs.gpr[RBX], 0x9e000);
+	assert_int_equal(guest(0x1000, 1), image[0x1080]); /* nothing of ours over it */
+	set(HEADER_AT + 24, 0x9e001, 4);
+	assert_int_equal(load(), -E_NOSPC);
+	assert_non_null(strstr(fake_log_last, "a page must be left"));
 }
 
 static void header_is_found(void **state)
@@ -330,8 +349,7 @@ static void damage_is_refused(void **state)
 	    {72, 4, UINT32_MAX, -E_RANGE},
 	    {64, 4, MEMORY - 0x1fff, -E_RANGE},
 	    {64, 4, UINT32_MAX, -E_RANGE},
-	    {64, 4, GUEST_MULTIBOOT_INFO, -E_RANGE}, /* over what it would be told */
-	    {64, 4, 0xffff, -E_RANGE},
+	    {64, 4, GUEST_LOW_RAM_END - 0x1fff, -E_RANGE},
 	    {64, 4, 0xff000, -E_RANGE},
 	    {52, 4, 2, -E_INVAL},	      /* nothing to load */
 	    {24, 4, LOAD + 0x1000, -E_INVAL}, /* an entry in the bss */
