@@ -2,10 +2,10 @@
 /*
  * /init of the Linux test guest: loads /modules/order, says "guest: ready", does
  * what the command line asks, and prints a "work: tick" line a second:
- *   pagurus.work=MIB       memory, registers    pagurus.rate=PAGES    a second
- *   pagurus.disk=DEVICE    disk worker          pagurus.blocks=N  pagurus.diskrate=N
- *   pagurus.net=A.B.C.D    address of eth0, stream on port 8000   pagurus.netrate=N  blocks/s
- *   pagurus.shell          a shell on the console (needs busybox in the image)
+ *   pagurus.work=MIB   memory, registers   pagurus.rate=PAGES  a second
+ *   pagurus.disk=DEVICE   pagurus.blocks=N  pagurus.diskrate=N
+ *   pagurus.net=A.B.C.D   eth0, stream on port 8000   pagurus.netrate=N  blocks/s
+ *   pagurus.shell   a shell on the console (needs busybox in the image)
  *   pagurus.poweroff=SEC   power off after that many ticks
  */
 #include "tests/guests/work.h"
