@@ -32,7 +32,7 @@ struct emulate_ops {
 
 /*
  * Linear address of the operand that left the guest, for an instruction at rip; of
- * MOVS, the written or the read one. The caller cuts it to 32 bits outside 64-bit mode.
+ * MOVS, the written or the read one. Outside 64-bit mode it still has to be cut to 32 bits.
  */
 uint64_t emulate_address(const struct mmio_insn *in, const struct emulate_cpu *cpu, uint64_t rip,
 			 bool is_write);

@@ -57,7 +57,7 @@ static const struct emulate_ops device_ops = {device_read, device_write, linear_
 /* As many bytes as are mapped, up to the longest instruction. */
 static unsigned fetch(struct guest_access *a, uint64_t rip, uint8_t *bytes)
 {
-	uint64_t linear = a->paging.mode_bits == 64 ? rip : a->paging.cs_base + rip;
+	uint64_t linear = a->paging.mode_bits == 64 ? rip : (uint32_t)(a->paging.cs_base + rip);
 	unsigned first = MIN((uint64_t)INSN_MAX_LEN, PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
 
 	if (guest_linear_read(a->v->vm, &a->paging, linear, bytes, first, WALK_FETCH, &a->fault,

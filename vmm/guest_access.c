@@ -68,17 +68,26 @@ bool guest_span_crosses(uint64_t linear, unsigned size)
 	return (linear & (PAGE_SIZE - 1)) + size > PAGE_SIZE;
 }
 
+/* Outside 64-bit code addresses wrap at 4 GiB, in compatibility mode, too. */
+static uint64_t linear_cut(const struct guest_access *a, uint64_t linear)
+{
+	return a->paging.mode_bits == 64 ? linear : linear & 0xffffffff;
+}
+
 int guest_span_find(struct guest_access *a, uint64_t linear, unsigned size, unsigned how,
 		    struct guest_span *out)
 {
 	unsigned parts = guest_span_crosses(linear, size) ? 2 : 1;
+	uint64_t at[2];
 	int err;
 
 	out->size = size;
 	out->first = parts == 2 ? PAGE_SIZE - (linear & (PAGE_SIZE - 1)) : size;
+	at[0] = linear_cut(a, linear);
+	at[1] = linear_cut(a, linear + out->first);
 	/* both are looked up before either is marked */
 	for (unsigned i = 0; i < parts; i++) {
-		a->fault_at = linear + (i ? out->first : 0);
+		a->fault_at = at[i];
 		err = guest_walk_probe(a->v->vm, &a->paging, a->fault_at, how, &out->gpa[i],
 				       &a->fault);
 		if (err)
@@ -87,8 +96,7 @@ int guest_span_find(struct guest_access *a, uint64_t linear, unsigned size, unsi
 	for (unsigned i = 0; i < parts; i++) {
 		gpa_t same;
 
-		(void)!guest_walk(a->v->vm, &a->paging, linear + (i ? out->first : 0), how, &same,
-				  &a->fault);
+		(void)!guest_walk(a->v->vm, &a->paging, at[i], how, &same, &a->fault);
 	}
 	return 0;
 }

@@ -390,6 +390,61 @@ static void test_fetch_from_nowhere(void **state)
 	assert_int_equal(skips + crashes, 0);
 }
 
+/* An access across pages: half in RAM, half at a device, which sees bytes. */
+static uint8_t device[8];
+
+static uint64_t device_read(struct io_region *r, uint64_t offset, unsigned size)
+{
+	assert_int_equal(size, 1);
+	return device[offset];
+}
+
+static void device_write(struct io_region *r, uint64_t offset, unsigned size, uint64_t value)
+{
+	assert_int_equal(size, 1);
+	device[offset] = value;
+}
+
+static const struct io_ops device_ops = {device_read, device_write};
+
+static void test_mmio_crossing(void **state)
+{
+	struct io_region r = {.base = 0xd0000000, .len = 8, .enabled = true, .ops = &device_ops};
+	struct vcpu_exit e = {.kind = VCPU_EXIT_MMIO, .mmio = {.gpa = 0xd0000000}};
+	const uint8_t code[] = {0x8b, 0x07, 0x89, 0x07}; /* mov (%edi), %eax; mov %eax, (%edi) */
+	uint32_t entries[] = {0x6003, 0xd0000003, 0}, ram = 0x11223344;
+
+	assert_int_equal(iobus_add(&vm.mmio, &r), 0);
+	for (unsigned i = 0; i < 8; i++)
+		device[i] = 0xa0 + i;
+	/* linear 2000h: RAM at 6000h; 3000h: the device; 1000h: the code */
+	paging = (struct cpu_paging){.cr0 = 0x80000001, .cr3 = 0x4000, .mode_bits = 32};
+	assert_int_equal(guest_mem_write(&vm, 0x4000, &(uint32_t){0x5003}, 4), 0);
+	assert_int_equal(guest_mem_write(&vm, 0x5004, &(uint32_t){0x1003}, 4), 0);
+	assert_int_equal(guest_mem_write(&vm, 0x5008, entries, sizeof(entries)), 0);
+	assert_int_equal(guest_mem_write(&vm, 0x1000, code, 2), 0);
+	assert_int_equal(guest_mem_write(&vm, 0x6ffc, &ram, 4), 0);
+	gpr[RDI] = 0x2ffe;
+	handle(e);
+	assert_int_equal(gpr[RAX], 0xa1a01122);
+	assert_int_equal(skipped, 2);
+	assert_int_equal(guest_mem_write(&vm, 0x1000, code + 2, 2), 0);
+	gpr[RAX] = 0x55667788;
+	e.mmio.write = true;
+	handle(e);
+	assert_int_equal(guest_mem_read(&vm, 0x6ffc, &ram, 4), 0);
+	assert_int_equal(ram, 0x77883344);
+	assert_int_equal(device[0] | device[1] << 8, 0x5566);
+	/* the page behind the device is missing: nothing of it is done */
+	gpr[RDI] = 0x3fff;
+	handle(e);
+	assert_int_equal(injected, VECTOR_PF);
+	assert_int_equal(injected_error, 2);
+	assert_int_equal(cr2, 0x4000);
+	assert_int_equal(skips, 0);
+	iobus_remove(&vm.mmio, &r);
+}
+
 static void test_cpuid(void **state)
 {
 	gpr[RAX] = 0xffffffff00000001;
@@ -551,6 +606,7 @@ int main(void)
 	    TEST(test_string_outside),
 	    TEST(test_string_fault),
 	    TEST(test_fetch_from_nowhere),
+	    TEST(test_mmio_crossing),
 	    TEST(test_cpuid),
 	    TEST(test_msrs),
 	    TEST(test_rest),
