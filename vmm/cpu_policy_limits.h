@@ -12,6 +12,8 @@
 
 /* CR4 bits that a CPU with this CPUID lets software set. */
 uint64_t cpu_policy_cr4(const struct cpuid_policy *p);
+/* By its name in cpu_features. */
+bool cpuid_policy_shows(const struct cpuid_policy *p, const char *name);
 bool cpu_policy_has(const struct cpuid_policy *p, const struct cpu_feature *f);
 
 #endif

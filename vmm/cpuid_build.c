@@ -125,14 +125,6 @@ static void add_clock(struct cpuid_policy *p)
 	e->ecx = APIC_BUS_HZ;
 }
 
-static bool offers(const struct cpuid_policy *p, const char *name)
-{
-	for (unsigned i = 0; i < cpu_feature_count; i++)
-		if (strcmp(cpu_features[i].name, name) == 0)
-			return cpu_policy_has(p, &cpu_features[i]);
-	return false;
-}
-
 static int hide_feature(struct cpuid_policy *p, const char *name, size_t len)
 {
 	for (unsigned i = 0; i < cpu_feature_count; i++) {
@@ -164,7 +156,7 @@ static const struct {
 static void drop_dependents(struct cpuid_policy *p)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(dependents); i++)
-		if (!offers(p, dependents[i].needs))
+		if (!cpuid_policy_shows(p, dependents[i].needs))
 			(void)!hide_feature(p, dependents[i].name, strlen(dependents[i].name));
 }
 
@@ -190,12 +182,12 @@ static void set_xsave(struct cpuid_policy *p)
 	e = entry_of(p, 0xd, 0);
 	if (e) /* made before "xsave" was hidden, perhaps */
 		e->eax = e->ecx = e->edx = 0;
-	if (!offers(p, "xsave"))
+	if (!cpuid_policy_shows(p, "xsave"))
 		return;
 	p->xcr0 = XCR0_CARRIED & (cpuid(0xd, 0).eax | (uint64_t)cpuid(0xd, 0).edx << 32);
-	if (!offers(p, "avx"))
+	if (!cpuid_policy_shows(p, "avx"))
 		p->xcr0 &= 3;
-	if (!offers(p, "avx512f") || (p->xcr0 & XCR0_AVX512) != XCR0_AVX512)
+	if (!cpuid_policy_shows(p, "avx512f") || (p->xcr0 & XCR0_AVX512) != XCR0_AVX512)
 		p->xcr0 &= ~XCR0_AVX512;
 	if (!e)
 		e = entry_add(p, 0xd, 0);

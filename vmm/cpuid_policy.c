@@ -2,6 +2,7 @@
 /* CPUID policies: answering from them, judging and comparing them. cpuid_build.c makes them. */
 #include "vmm/cpuid_policy.h"
 #include "arch/x86/cpu_state.h"
+#include "kernel/lib/string.h"
 #include "vmm/cpu_features.h"
 #include "vmm/cpu_policy_limits.h"
 
@@ -11,7 +12,7 @@
 #define CPUID_HYPERVISOR      0x40000000u
 #define CPUID_HYPERVISOR_LAST 0x400000ffu
 
-#define CR4_ALWAYS 0x7ul /* VME, PVI, TSD: no feature bit of ours stands for them alone */
+#define CR4_ALWAYS 0x107ul /* VME, PVI, TSD, PCE: no feature bit of ours stands for them alone */
 
 const struct cpuid_entry *cpuid_policy_find(const struct cpuid_policy *p, uint32_t leaf,
 					    uint32_t subleaf)
@@ -28,6 +29,14 @@ bool cpu_policy_has(const struct cpuid_policy *p, const struct cpu_feature *f)
 	const struct cpuid_entry *e = cpuid_policy_find(p, f->leaf, f->subleaf);
 
 	return e && ((&e->eax)[f->reg] & BIT(f->bit));
+}
+
+bool cpuid_policy_shows(const struct cpuid_policy *p, const char *name)
+{
+	for (unsigned i = 0; i < cpu_feature_count; i++)
+		if (strcmp(cpu_features[i].name, name) == 0)
+			return cpu_policy_has(p, &cpu_features[i]);
+	return false;
 }
 
 /* ---- answering ---------------------------------------------------------------------- */

@@ -14,6 +14,7 @@
 #define RFLAGS_TF   BIT(8)
 #define CR4_OSXSAVE BIT(18)
 #define CR4_PKE	    BIT(22)
+#define XSAVEC	    BIT(1)
 
 enum outcome {
 	GO_ON, /* enter again at the present RIP */
@@ -61,6 +62,8 @@ static enum outcome handle_cpuid(struct vcpu *v, const struct vcpu_exit *e)
 		r.edx &= ~(uint32_t)BIT(9);
 	if (leaf == 0xd && subleaf < 2)
 		r.ebx = cpuid_policy_xsave_size(&v->vm->cpuid, hw_vcpu_xcr0(v->hw), subleaf == 1);
+	if (leaf == 0xd && subleaf == 1 && !(r.eax & XSAVEC))
+		r.ebx = 0; /* no compacted format, no size of it */
 	if (leaf == 7 && subleaf == 0 && (p.cr4 & CR4_PKE))
 		r.ecx |= BIT(4);
 	hw_vcpu_set_gpr(v->hw, RAX, r.eax);

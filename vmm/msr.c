@@ -4,6 +4,7 @@
  * with the CPUID that the guest was shown.
  */
 #include "arch/x86/virt.h"
+#include "vmm/cpu_features.h"
 #include "vmm/dev/vlapic.h"
 #include "vmm/exits.h"
 
@@ -16,6 +17,8 @@
 #define MSR_MCG_CAP	  0x179
 #define MSR_MCG_STATUS	  0x17a
 #define MSR_MISC_ENABLE	  0x1a0
+#define MSR_EFER	  0xc0000080
+#define MSR_TSC_AUX	  0xc0000103
 #define MSR_DEBUGCTL	  0x1d9
 
 /* Read-only: no branch trace store, no PEBS. */
@@ -26,14 +29,36 @@
 /* Last-branch records and single-step on branches exist on every processor; not here. */
 #define DEBUGCTL_IGNORED 3ul
 
-#define CPUID7_EBX_TSC_ADJUST BIT(1)
+#define EFER_SCE BIT(0)
+#define EFER_LME BIT(8)
+#define EFER_NXE BIT(11)
 
-/* Is leaf 7 shown with this bit of EBX? What CPUID does not show has no MSR either. */
-static bool shows(const struct vcpu *v, uint32_t leaf7_ebx)
+/* What CPUID does not show has no MSR either. */
+static bool shows(const struct vcpu *v, uint32_t leaf, enum cpuid_reg reg, unsigned bit)
 {
-	const struct cpuid_entry *e = cpuid_policy_find(&v->vm->cpuid, 7, 0);
+	const struct cpuid_entry *e = cpuid_policy_find(&v->vm->cpuid, leaf, 0);
 
-	return e && (e->ebx & leaf7_ebx);
+	return e && ((&e->eax)[reg] & BIT(bit));
+}
+
+static bool is_shown(const struct vcpu *v, uint32_t msr)
+{
+	switch (msr) {
+	case MSR_TSC_ADJUST:
+		return shows(v, 7, CPUID_EBX, 1);
+	case MSR_TSC_DEADLINE:
+		return shows(v, 1, CPUID_ECX, 24);
+	case MSR_TSC_AUX:
+		return shows(v, 0x80000001, CPUID_EDX, 27);
+	}
+	return true;
+}
+
+static bool efer_is_shown(const struct vcpu *v, uint64_t value)
+{
+	return (!(value & EFER_SCE) || shows(v, 0x80000001, CPUID_EDX, 11)) &&
+	       (!(value & EFER_LME) || shows(v, 0x80000001, CPUID_EDX, 29)) &&
+	       (!(value & EFER_NXE) || shows(v, 0x80000001, CPUID_EDX, 20));
 }
 
 static bool is_lapic(uint32_t msr)
@@ -48,6 +73,8 @@ int msr_read(struct vcpu *v, uint32_t msr, uint64_t *out)
 
 	if (err != -E_NOTSUP)
 		return err;
+	if (!is_shown(v, msr))
+		return -E_INVAL;
 	if (is_lapic(msr))
 		return vlapic_msr_read(v->lapic, msr, out);
 	switch (msr) {
@@ -55,8 +82,6 @@ int msr_read(struct vcpu *v, uint32_t msr, uint64_t *out)
 		*out = vcpu_guest_tsc(v);
 		return 0;
 	case MSR_TSC_ADJUST:
-		if (!shows(v, CPUID7_EBX_TSC_ADJUST))
-			return -E_INVAL;
 		*out = v->state->msrs[CPU_MSR_TSC_ADJUST];
 		return 0;
 	case MSR_MISC_ENABLE:
@@ -88,6 +113,8 @@ int msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 
 	if (err != -E_NOTSUP)
 		return err;
+	if (!is_shown(v, msr) || (msr == MSR_EFER && !efer_is_shown(v, value)))
+		return -E_INVAL;
 	if (is_lapic(msr))
 		return vlapic_msr_write(v->lapic, msr, value);
 	switch (msr) {
@@ -95,8 +122,6 @@ int msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 		set_tsc_adjust(v, value - vm_guest_tsc(v->vm));
 		return 0;
 	case MSR_TSC_ADJUST:
-		if (!shows(v, CPUID7_EBX_TSC_ADJUST))
-			return -E_INVAL;
 		set_tsc_adjust(v, value);
 		return 0;
 	case MSR_UCODE_REV:

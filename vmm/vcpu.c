@@ -339,6 +339,7 @@ int vcpu_create(struct vm *vm, uint32_t id)
 	if (err)
 		return err;
 	v->lapic->in_hardware = virt_detect()->apic;
+	v->lapic->x2apic = cpuid_policy_shows(&vm->cpuid, "x2apic");
 	vm->vlapics[id] = v->lapic;
 	vcpu_reset_state(v);
 	v->task = task_create_on(v->cpu, "vcpu", v->share, vcpu_task, v);

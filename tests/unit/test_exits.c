@@ -214,7 +214,10 @@ void cpuid_policy_answer(const struct cpuid_policy *p, uint32_t id, uint32_t cou
 const struct cpuid_entry *cpuid_policy_find(const struct cpuid_policy *p, uint32_t leaf,
 					    uint32_t subleaf)
 {
-	return p->entries[0].leaf == leaf ? &p->entries[0] : NULL;
+	for (unsigned i = 0; i < 3; i++)
+		if (p->entries[i].leaf == leaf)
+			return &p->entries[i];
+	return NULL;
 }
 
 uint32_t cpuid_policy_xsave_size(const struct cpuid_policy *p, uint64_t v, bool compacted)
@@ -530,6 +533,18 @@ static void test_msrs(void **state)
 	write_msr(0x1b, 1);
 	assert_gp();
 	assert_int_equal(read_msr(0xc0000080), 0xd01);
+	write_msr(0xc0000080, 0xd01); /* no SYSCALL, no 64-bit mode, no NX */
+	assert_gp();
+	read_msr(0xc0000103); /* no RDTSCP */
+	assert_gp();
+	read_msr(0x6e0); /* no TSC deadline */
+	assert_gp();
+	vm.cpuid.entries[1] = (struct cpuid_entry){
+	    .leaf = 0x80000001, .edx = 1u << 11 | 1u << 20 | 1u << 27 | 1u << 29};
+	vm.cpuid.entries[2] = (struct cpuid_entry){.leaf = 1, .ecx = 1u << 24};
+	write_msr(0xc0000080, 0xd01);
+	assert_int_equal(skipped, 2);
+	assert_int_equal(read_msr(0x6e0), 0xfee00900);
 	write_msr(0xc0000080, 0x1000);
 	assert_gp();
 	write_msr(0x1d9, 4); /* DEBUGCTL: reserved */
