@@ -24,13 +24,14 @@ $(G)/vmlinux: tests/guests/unpack_vmlinux.py build/guest/vmlinuz
 FAITHFUL := tests/guests/faithful
 GUEST32  := $(GUEST_CFLAGS) -m32 -mgeneral-regs-only -mno-sse -fno-builtin
 guests: $(G)/faithful.elf
-$(G)/faithful32.bin: $(FAITHFUL)/tasks.S $(FAITHFUL)/tasks.c $(FAITHFUL)/blob32.ld
+$(G)/faithful32.bin: $(FAITHFUL)/tasks.S $(FAITHFUL)/real.S $(FAITHFUL)/tasks.c $(FAITHFUL)/blob32.ld
 	@mkdir -p $(@D)/faithful
 	$(CC) $(GUEST32) -c -o $(@D)/faithful/tasks_start.o $(FAITHFUL)/tasks.S
+	$(CC) $(GUEST32) -c -o $(@D)/faithful/real.o $(FAITHFUL)/real.S
 	$(CC) $(GUEST32) -c -o $(@D)/faithful/tasks.o $(FAITHFUL)/tasks.c
 	$(LD) -m elf_i386 -nostdlib -static --build-id=none -T $(FAITHFUL)/blob32.ld \
 		--no-warn-rwx-segments -o $(@D)/faithful/blob32.elf $(@D)/faithful/tasks_start.o \
-		$(@D)/faithful/tasks.o
+		$(@D)/faithful/real.o $(@D)/faithful/tasks.o
 	$(OBJCOPY) -O binary --set-section-flags .image=alloc,load,contents \
 		$(@D)/faithful/blob32.elf $@
 $(G)/faithful.elf: $(addprefix $(FAITHFUL)/,start.S main.c cpu.c debug.c apic.c memory.c modes.c faithful.h) \

@@ -15,7 +15,11 @@
 #define CONFORM	 0x30 /* conforming code */
 #define ABSENT	 0x38 /* data, not present */
 #define FAULTS	 0x40 /* TSS of the exceptions that a new task raises */
-#define GDT_SIZE 9
+#define CODE16	 0x48
+#define DATA16	 0x50
+#define GDT_SIZE 11
+#define REAL	 0x7000u
+#define RESULTS	 0x7e00u
 #define BUSY	 0x200u
 #define NT	 0x4000u
 #define TS	 10
@@ -39,6 +43,8 @@ struct regs32 {
 extern uint8_t stubs32[];
 extern void task_body(void);
 extern void fault_body(void);
+extern uint8_t real_code[], real_code_end[];
+void real_run(void);
 void tasks_main(void);
 void tasks_trap(struct regs32 *r);
 
@@ -202,6 +208,8 @@ static void tables_init(void)
 	gdt[DATA / 8][1] |= 0x00c00000;
 	gdt[CONFORM / 8][1] |= 0x00c00000;
 	gdt[ABSENT / 8][1] |= 0x00c00000;
+	describe(CODE16, 0, 0xffff, 0x9b);
+	describe(DATA16, 0, 0xffff, 0x93);
 	gdt[GATE / 8][0] = TASK_TSS << 16;
 	gdt[GATE / 8][1] = 0x8500;
 	describe(MAIN_TSS, (uint32_t)&main_tss, 103, 0x89);
@@ -338,6 +346,24 @@ static void test_refused(void)
 	check("task: IRET to no task, error code", caught_error, DATA);
 }
 
+static uint32_t result(unsigned offset)
+{
+	return *(volatile uint16_t *)(RESULTS + offset);
+}
+
+static void test_real_mode(void)
+{
+	for (unsigned i = 0; i < (unsigned)(real_code_end - real_code); i++)
+		((volatile uint8_t *)REAL)[i] = real_code[i];
+	real_run();
+	check("real mode: #GPs", result(0), 2);
+	check("real mode: DI wraps", result(2), 0);
+	check("real mode: INS at the end of the segment", result(4) & 0xff, 0x5a);
+	check("real mode: no error code", result(12), 0x6f00);
+	check("real mode: steps", result(6), 7);
+	check("real mode: CPUID", result(8) >= 0xd, 1);
+}
+
 void tasks_main(void)
 {
 	tables_init();
@@ -346,6 +372,7 @@ void tasks_main(void)
 	test_interrupts();
 	test_trap_bit();
 	test_refused();
+	test_real_mode();
 	print("faithful: 32-bit checks ");
 	print_hex(checks);
 	print(" failed ");
