@@ -138,7 +138,11 @@ static enum outcome handle_xsetbv(struct vcpu *v, const struct vcpu_exit *e)
 {
 	uint64_t value = (uint32_t)hw_vcpu_gpr(v->hw, RAX) | hw_vcpu_gpr(v->hw, RDX) << 32;
 
-	if (hw_vcpu_xsetbv(v->hw, hw_vcpu_gpr(v->hw, RCX), value) != 0)
+	struct cpu_paging p;
+
+	hw_vcpu_paging(v->hw, &p);
+	/* processors look at the privilege level first, not all emulators do */
+	if (p.cpl || hw_vcpu_xsetbv(v->hw, hw_vcpu_gpr(v->hw, RCX), value) != 0)
 		return protection(v);
 	return SKIP;
 }

@@ -583,6 +583,11 @@ static void test_rest(void **state)
 	gpr[RCX] = 1;
 	handle((struct vcpu_exit){.kind = VCPU_EXIT_XSETBV});
 	assert_gp();
+	gpr[RCX] = 0;
+	paging.cpl = 3;
+	handle((struct vcpu_exit){.kind = VCPU_EXIT_XSETBV});
+	assert_gp();
+	paging.cpl = 0;
 	handle((struct vcpu_exit){.kind = VCPU_EXIT_HOST, .vector = 0x40});
 	assert_int_equal(handled, 0x40);
 	assert_int_equal(skips, 0);

@@ -132,6 +132,7 @@ static void traps_init(void)
 	}
 	__asm__ volatile("lidt %0" : : "m"(idtr));
 	*(uint64_t *)(tss + 1) = (uint64_t)stack_top - 8192; /* RSP0 */
+	tss[25] = sizeof(tss) << 16;			     /* no I/O bitmap */
 	gdt[7] = 0x0000890000000000 | (base & 0xffffff) << 16 | (base >> 24 & 0xff) << 56 | 103;
 	gdt[8] = base >> 32;
 	__asm__ volatile("ltr %w0" : : "r"(0x38));
