@@ -15,6 +15,7 @@
 struct mmio_access {
 	struct guest_access a;
 	struct guest_span device; /* the operand that left the guest */
+	uint64_t linear;	  /* its address */
 };
 
 static uint64_t device_read(void *ctx, gpa_t gpa, unsigned size)
@@ -93,6 +94,7 @@ static int device_find(struct mmio_access *m, const struct mmio_insn *insn,
 {
 	uint64_t linear = emulate_address(insn, cpu, rip, e->mmio.write);
 
+	m->linear = m->a.paging.mode_bits == 64 ? linear : (uint32_t)linear;
 	if (guest_span_crosses(linear, insn->size))
 		return guest_span_find(&m->a, linear, insn->size,
 				       emulate_writes(insn, e->mmio.write) ? WALK_WRITE : 0,
@@ -140,6 +142,7 @@ void exit_mmio(struct vcpu *v, const struct vcpu_exit *e)
 	for (unsigned i = 0; i < 16; i++)
 		hw_vcpu_set_gpr(v->hw, i, gpr[i]);
 	hw_vcpu_set_rflags(v->hw, cpu.rflags);
+	hw_vcpu_data_access(v->hw, m.linear, insn.size, emulate_writes(&insn, e->mmio.write));
 	if (err != EMULATE_REPEAT)
 		hw_vcpu_skip(v->hw, insn.len);
 }

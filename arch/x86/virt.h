@@ -195,6 +195,8 @@ void hw_vcpu_inject_nmi(struct hw_vcpu *h);
 void hw_vcpu_inject_exception(struct hw_vcpu *h, uint8_t vector, bool has_error, uint32_t error);
 /* #DB for these causes, which DR6 then has. */
 void hw_vcpu_inject_debug(struct hw_vcpu *h, uint64_t causes);
+/* The guest's instruction accessed this and does not trap by itself: its data breakpoints. */
+void hw_vcpu_data_access(struct hw_vcpu *h, uint64_t linear, unsigned size, bool write);
 /* Ask for an exit as soon as an interrupt or NMI can be injected. */
 void hw_vcpu_want_irq_window(struct hw_vcpu *h, bool want);
 void hw_vcpu_want_nmi_window(struct hw_vcpu *h, bool want);

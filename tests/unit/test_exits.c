@@ -97,6 +97,15 @@ int hw_vcpu_xsetbv(struct hw_vcpu *h, uint32_t index, uint64_t v)
 	return index ? -E_INVAL : 0;
 }
 
+static uint64_t accessed_at;
+static bool accessed_write;
+
+void hw_vcpu_data_access(struct hw_vcpu *h, uint64_t linear, unsigned size, bool write)
+{
+	accessed_at = linear;
+	accessed_write = write;
+}
+
 void hw_vcpu_dump(struct hw_vcpu *h, void (*line)(const char *fmt, ...))
 {
 }
@@ -430,6 +439,8 @@ static void test_mmio_crossing(void **state)
 	gpr[RDI] = 0x2ffe;
 	handle(e);
 	assert_int_equal(gpr[RAX], 0xa1a01122);
+	assert_int_equal(accessed_at, 0x2ffe);
+	assert_false(accessed_write);
 	assert_int_equal(skipped, 2);
 	assert_int_equal(guest_mem_write(&vm, 0x1000, code + 2, 2), 0);
 	gpr[RAX] = 0x55667788;
@@ -437,6 +448,7 @@ static void test_mmio_crossing(void **state)
 	handle(e);
 	assert_int_equal(guest_mem_read(&vm, 0x6ffc, &ram, 4), 0);
 	assert_int_equal(ram, 0x77883344);
+	assert_true(accessed_write);
 	assert_int_equal(device[0] | device[1] << 8, 0x5566);
 	/* the page behind the device is missing: nothing of it is done */
 	gpr[RDI] = 0x3fff;

@@ -226,6 +226,22 @@ static void test_io_breakpoints(void **state)
 	assert_int_equal(vmread(VMCS_GUEST_PENDING_DBG), 0);
 }
 
+static void test_data_breakpoints(void **state)
+{
+	cpu.dr[1] = 0xfee00030;
+	cpu.dr[3] = 0xffff800000000008;
+	vmwrite(VMCS_GUEST_DR7, 0x400 | 8 | 0xdull << 20); /* DR1: 4 bytes, write */
+	hw_vcpu_data_access(&cpu, 0xfee00033, 4, false);
+	hw_vcpu_data_access(&cpu, 0xfee00034, 4, true);
+	assert_int_equal(vmread(VMCS_GUEST_PENDING_DBG), 0);
+	hw_vcpu_data_access(&cpu, 0xfee00033, 4, true);
+	assert_int_equal(vmread(VMCS_GUEST_PENDING_DBG), PENDING_DBG_ENABLED | 2);
+	vmwrite(VMCS_GUEST_PENDING_DBG, 0);
+	vmwrite(VMCS_GUEST_DR7, 0x400 | 0x40 | 0xbull << 28); /* DR3: 8 bytes, any access */
+	hw_vcpu_data_access(&cpu, 0xffff80000000000f, 1, false);
+	assert_int_equal(vmread(VMCS_GUEST_PENDING_DBG), PENDING_DBG_ENABLED | 8);
+}
+
 static void test_host_exits(void **state)
 {
 	struct vcpu_exit e;
@@ -784,6 +800,7 @@ int main(void)
 	    TEST(test_io),
 	    TEST(test_string_io_segments),
 	    TEST(test_io_breakpoints),
+	    TEST(test_data_breakpoints),
 	    TEST(test_host_exits),
 	    TEST(test_unknown_exits),
 	    TEST(test_ept_violation),

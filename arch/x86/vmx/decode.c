@@ -7,9 +7,7 @@
 #include "arch/x86/vmx/hw_vcpu.h"
 #include "arch/x86/vmx/vmcs.h"
 
-#define CR4_DE	    BIT(3)
-#define DR7_ENABLES 0xffu
-#define DR7_IO	    2u
+#define CR4_DE BIT(3)
 
 /* ---- the reasons that need a closer look -------------------------------------------- */
 
@@ -25,32 +23,6 @@ static enum vcpu_exit_kind decode_timer(struct hw_vcpu *h, struct vcpu_exit *e)
 	return VCPU_EXIT_HOST;
 }
 
-/*
- * The exit comes before the processor looks for I/O breakpoints, which trap after the
- * instruction (SDM vol. 3, "Debug Registers"): make them pending.
- */
-static void io_breakpoints(struct hw_vcpu *h, uint16_t port, unsigned size)
-{
-	uint64_t dr7 = vmread(VMCS_GUEST_DR7), hit = 0;
-	const uint64_t *dr;
-
-	if (!(dr7 & DR7_ENABLES) || !(cr4_read() & CR4_DE))
-		return;
-	dr = guest_drs(h);
-	for (unsigned i = 0; i < 4; i++) {
-		unsigned how = dr7 >> (16 + 4 * i) & 15;
-		uint64_t mask = how >> 2; /* the length less one: 0, 1, 3 */
-
-		if (!(dr7 >> 2 * i & 3) || (how & 3) != DR7_IO)
-			continue;
-		if (port <= (dr[i] | mask) && port + size > (dr[i] & ~mask))
-			hit |= BIT(i);
-	}
-	if (hit)
-		vmwrite(VMCS_GUEST_PENDING_DBG,
-			vmread(VMCS_GUEST_PENDING_DBG) | hit | PENDING_DBG_ENABLED);
-}
-
 static enum vcpu_exit_kind decode_io(struct hw_vcpu *h, struct vcpu_exit *e)
 {
 	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
@@ -60,7 +32,9 @@ static enum vcpu_exit_kind decode_io(struct hw_vcpu *h, struct vcpu_exit *e)
 	e->io.in = q & 8;
 	e->io.string = q & 16;
 	e->io.rep = q & 32;
-	io_breakpoints(h, e->io.port, e->io.size);
+	/* the exit comes before the processor looks for breakpoints, which trap afterwards */
+	if (cr4_read() & CR4_DE)
+		breakpoints_match(h, e->io.port, e->io.size, BIT(DR7_IO));
 	if (e->io.string) {
 		/* bits 9:7: 0, 1, 2 for 16, 32, 64-bit addresses; 17:15: the segment of OUTS */
 		uint64_t info = vmread(VMCS_EXIT_INSN_INFO);

@@ -80,6 +80,41 @@ void hw_vcpu_inject_exception(struct hw_vcpu *h, uint8_t vector, bool has_error,
 	}
 }
 
+/* ---- breakpoints of what is carried out ----------------------------------------------- */
+
+#define DR7_ENABLES 0xffu
+
+/*
+ * They trap after the instruction (SDM vol. 3, "Debug Registers"): pending. kinds: a
+ * bit for each value of R/W in DR7 that this access is.
+ */
+void breakpoints_match(struct hw_vcpu *h, uint64_t address, unsigned size, unsigned kinds)
+{
+	static const uint8_t len_mask[4] = {0, 1, 7, 3};
+	uint64_t dr7 = vmread(VMCS_GUEST_DR7), hit = 0;
+	const uint64_t *dr;
+
+	if (!(dr7 & DR7_ENABLES))
+		return;
+	dr = guest_drs(h);
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned how = dr7 >> (16 + 4 * i) & 15;
+		uint64_t mask = len_mask[how >> 2];
+
+		if ((dr7 >> 2 * i & 3) && (kinds >> (how & 3) & 1) && address <= (dr[i] | mask) &&
+		    address + size > (dr[i] & ~mask))
+			hit |= BIT(i);
+	}
+	if (hit)
+		vmwrite(VMCS_GUEST_PENDING_DBG,
+			vmread(VMCS_GUEST_PENDING_DBG) | hit | PENDING_DBG_ENABLED);
+}
+
+void hw_vcpu_data_access(struct hw_vcpu *h, uint64_t linear, unsigned size, bool write)
+{
+	breakpoints_match(h, linear, size, BIT(DR7_ACCESS) | (write ? BIT(DR7_WRITE) : 0));
+}
+
 /* ---- exits -------------------------------------------------------------------------- */
 
 void hw_vcpu_inject_debug(struct hw_vcpu *h, uint64_t causes)

@@ -51,6 +51,9 @@ void guest_regs_disown(struct hw_vcpu *h); /* h's registers in the CPU are void 
 /* #DB is delivered now: B0 to B3 are this one's, the other causes add up (SDM "DR6"). */
 void guest_dr6_add(struct hw_vcpu *h, uint64_t causes);
 
+/* R/W of a breakpoint in DR7 */
+enum { DR7_EXECUTE, DR7_WRITE, DR7_IO, DR7_ACCESS };
+void breakpoints_match(struct hw_vcpu *h, uint64_t address, unsigned size, unsigned kinds);
 /* DR0 to DR3 as the guest has them now. */
 const uint64_t *guest_drs(struct hw_vcpu *h);
 

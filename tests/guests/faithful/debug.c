@@ -134,6 +134,13 @@ static void test_breakpoints(void)
 	set_dr(7, 0x400);
 	check_equal("breakpoint: write", step_count, 1);
 	check_equal("breakpoint: write, DR6", step_dr6[0], DR6_NONE | 1);
+	begin();
+	set_dr(0, 0xd0000010);
+	set_dr(7, 0x402 | 0xfull << 16); /* a device: 4 bytes, read or write */
+	(void)*(volatile uint32_t *)0xd0000010ul;
+	set_dr(7, 0x400);
+	check_equal("breakpoint: device memory", step_count, 1);
+	check_equal("breakpoint: device memory, DR6", step_dr6[0], DR6_NONE | 1);
 	/* I/O breakpoints need CR4.DE */
 	(void)try_cr4(read_cr4() | 8);
 	begin();
