@@ -7,8 +7,6 @@
 #include "arch/x86/vmx/hw_vcpu.h"
 #include "arch/x86/vmx/vmcs.h"
 
-#define CR4_DE BIT(3)
-
 /* ---- the reasons that need a closer look -------------------------------------------- */
 
 static enum vcpu_exit_kind decode_external(struct hw_vcpu *h, struct vcpu_exit *e)
@@ -33,8 +31,7 @@ static enum vcpu_exit_kind decode_io(struct hw_vcpu *h, struct vcpu_exit *e)
 	e->io.string = q & 16;
 	e->io.rep = q & 32;
 	/* the exit comes before the processor looks for breakpoints, which trap afterwards */
-	if (cr4_read() & CR4_DE)
-		breakpoints_match(h, e->io.port, e->io.size, BIT(DR7_IO));
+	breakpoints_match(h, e->io.port, e->io.size, BIT(DR7_IO));
 	if (e->io.string) {
 		/* bits 9:7: 0, 1, 2 for 16, 32, 64-bit addresses; 17:15: the segment of OUTS */
 		uint64_t info = vmread(VMCS_EXIT_INSN_INFO);

@@ -83,6 +83,7 @@ void hw_vcpu_inject_exception(struct hw_vcpu *h, uint8_t vector, bool has_error,
 /* ---- breakpoints of what is carried out ----------------------------------------------- */
 
 #define DR7_ENABLES 0xffu
+#define CR4_DE	    BIT(3)
 
 /*
  * They trap after the instruction (SDM vol. 3, "Debug Registers"): pending. kinds: a
@@ -94,7 +95,7 @@ void breakpoints_match(struct hw_vcpu *h, uint64_t address, unsigned size, unsig
 	uint64_t dr7 = vmread(VMCS_GUEST_DR7), hit = 0;
 	const uint64_t *dr;
 
-	if (!(dr7 & DR7_ENABLES))
+	if (!(dr7 & DR7_ENABLES) || (kinds == BIT(DR7_IO) && !(cr4_read() & CR4_DE)))
 		return;
 	dr = guest_drs(h);
 	for (unsigned i = 0; i < 4; i++) {
