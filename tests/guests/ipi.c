@@ -78,7 +78,10 @@ static void to_itself(const char *name)
 		uint32_t before = c->count[V_SELF];
 		uint64_t t = tsc_read();
 
-		ipi(0, ICR_SELF | ICR_FIXED | V_SELF);
+		if (c->x2apic)
+			apic_write(APIC_SELF_IPI, V_SELF);
+		else
+			ipi(0, ICR_SELF | ICR_FIXED | V_SELF);
 		while (c->count[V_SELF] == before)
 			;
 		samples[taken] = (uint32_t)(tsc_read() - t);
