@@ -212,11 +212,13 @@ enum hw_apic_mode { HW_APIC_OFF, HW_APIC_XAPIC, HW_APIC_X2APIC };
 struct hw_apic {
 	uint64_t icr;
 	uint32_t tpr;
-	uint32_t irr[8], isr[8], tmr[8]; /* tmr: whose EOI exits */
+	uint32_t *irr, *isr; /* 8 words each; give empties irr, take adds what is left to it */
 };
 void hw_vcpu_apic_mode(struct hw_vcpu *h, enum hw_apic_mode mode);
 void hw_vcpu_apic_give(struct hw_vcpu *h, const struct hw_apic *a);
 void hw_vcpu_apic_take(struct hw_vcpu *h, struct hw_apic *a);
+/* Which vectors' EOI exits, when that changed: the level-triggered ones. */
+void hw_vcpu_apic_tmr(struct hw_vcpu *h, const uint32_t tmr[8]);
 /* What the guest reads of another register, by its offset in the page. */
 void hw_vcpu_apic_register(struct hw_vcpu *h, unsigned reg, uint32_t value);
 

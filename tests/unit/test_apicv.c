@@ -153,17 +153,20 @@ static void test_dirty_log(void **state)
 static void test_give_and_take(void **state)
 {
 	struct hw_vcpu *h = &cpu[0];
-	struct hw_apic a = {.icr = 0x5000000000084051ull, .tpr = 0x32}, b = {0};
+	uint32_t irr[8] = {0}, isr[8] = {0}, tmr[8] = {0}, irr2[8] = {0}, isr2[8] = {0};
+	struct hw_apic a = {0x5000000000084051ull, 0x32, irr, isr}, b = {0, 0, irr2, isr2};
 
 	hw_vcpu_apic_mode(h, HW_APIC_XAPIC);
 	hw_vcpu_apic_give(h, &a);
 	assert_int_equal(vmread(VMCS_GUEST_INTR_STATUS), 0);
-	a.isr[1] = 1u << 5;
-	a.isr[2] = 1u << 3; /* 43h */
-	a.irr[6] = 1u << 31;
-	a.irr[7] = 1u << 2; /* e2h */
-	a.tmr[7] = 1u << 2;
+	isr[1] = 1u << 5;
+	isr[2] = 1u << 3; /* 43h */
+	irr[6] = 1u << 31;
+	irr[7] = 1u << 2; /* e2h */
+	tmr[7] = 1u << 2;
+	hw_vcpu_apic_tmr(h, tmr);
 	hw_vcpu_apic_give(h, &a);
+	assert_int_equal(irr[6] | irr[7], 0); /* room for what is requested meanwhile */
 	assert_int_equal(vmread(VMCS_GUEST_INTR_STATUS), 0x43e2);
 	assert_int_equal(h->apic_page[0x80 / 4], 0x32);
 	assert_int_equal(h->apic_page[0x120 / 4], 1u << 3);
@@ -172,15 +175,17 @@ static void test_give_and_take(void **state)
 	assert_int_equal(h->apic_page[0x310 / 4], 0x50000000);
 	assert_int_equal(vmread(VMCS_EOI_EXIT0 + 6), 1ull << 34);
 	assert_int_equal(vmread(VMCS_EOI_EXIT0), 0);
+	irr2[6] = 1; /* requested meanwhile */
 	hw_vcpu_apic_take(h, &b);
-	assert_memory_equal(a.irr, b.irr, sizeof(a.irr));
-	assert_memory_equal(a.isr, b.isr, sizeof(a.isr));
+	assert_int_equal(irr2[6], 1u << 31 | 1);
+	assert_int_equal(irr2[7], 1u << 2);
+	assert_memory_equal(isr, isr2, sizeof(isr));
 	assert_int_equal(b.tpr, 0x32);
 	assert_true(b.icr == a.icr);
 	/* what the processor changes meanwhile must be written again */
 	vmwrite(VMCS_GUEST_INTR_STATUS, 0xe200);
 	hw_vcpu_apic_take(h, &b);
-	hw_vcpu_apic_give(h, &a);
+	hw_vcpu_apic_give(h, &b);
 	assert_int_equal(vmread(VMCS_GUEST_INTR_STATUS), 0x43e2);
 }
 

@@ -15,7 +15,8 @@ static unsigned eois;
 
 /* ---- the processor ---- */
 
-static struct hw_apic held;
+static uint32_t held_irr[8], held_isr[8], held_tmr[8];
+static struct hw_apic held = {.irr = held_irr, .isr = held_isr};
 static enum hw_apic_mode mode;
 static uint32_t page[256];
 static unsigned gives, told;
@@ -27,13 +28,26 @@ void hw_vcpu_apic_mode(struct hw_vcpu *h, enum hw_apic_mode m)
 
 void hw_vcpu_apic_give(struct hw_vcpu *h, const struct hw_apic *a)
 {
-	held = *a;
+	held.icr = a->icr;
+	held.tpr = a->tpr;
+	memcpy(held_isr, a->isr, sizeof(held_isr));
+	memcpy(held_irr, a->irr, sizeof(held_irr));
+	memset(a->irr, 0, sizeof(held_irr));
 	gives++;
 }
 
 void hw_vcpu_apic_take(struct hw_vcpu *h, struct hw_apic *a)
 {
-	*a = held;
+	a->icr = held.icr;
+	a->tpr = held.tpr;
+	memcpy(a->isr, held_isr, sizeof(held_isr));
+	for (unsigned i = 0; i < 8; i++)
+		a->irr[i] |= held_irr[i];
+}
+
+void hw_vcpu_apic_tmr(struct hw_vcpu *h, const uint32_t tmr[8])
+{
+	memcpy(held_tmr, tmr, sizeof(held_tmr));
 }
 
 void hw_vcpu_apic_register(struct hw_vcpu *h, unsigned reg, uint32_t value)
@@ -92,7 +106,7 @@ static void test_delivery(void **ctx)
 	assert_int_equal(mode, HW_APIC_XAPIC);
 	assert_int_equal(held.irr[2], 1u << 0x11);
 	assert_int_equal(held.irr[3], 1u << 2);
-	assert_int_equal(held.tmr[3], 1u << 2);
+	assert_int_equal(held_tmr[3], 1u << 2);
 	deliver(0x62);
 	held.tpr = 0x20;
 	vlapic_take(v);
@@ -102,6 +116,10 @@ static void test_delivery(void **ctx)
 	assert_int_equal(vlapic_pending(v), -1); /* 62h is in service */
 	vlapic_hw_eoi(v, 0x62);
 	assert_int_equal(eois, 0x62);
+	vlapic_set_irq(v, 0x62, false); /* the same vector, as an edge now */
+	vlapic_give(v);
+	assert_int_equal(held_tmr[3], 0);
+	vlapic_take(v);
 }
 
 /* A request while the guest runs is neither lost nor hidden by one that was delivered. */

@@ -75,10 +75,10 @@ void vlapic_set_irq(struct vlapic *v, uint8_t vector, bool level)
 	}
 	if (!vlapic_accepts(v))
 		return;
-	if (level)
-		vector_set(v->s.tmr, vector);
-	else
-		vector_clear(v->s.tmr, vector);
+	if (level != vector_test(v->s.tmr, vector)) {
+		v->s.tmr[vector / 32] ^= 1u << (vector % 32);
+		v->regs_changed = true;
+	}
 	if (vector_test(v->s.irr, vector))
 		return;
 	vector_set(v->s.irr, vector);

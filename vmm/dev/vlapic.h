@@ -61,7 +61,7 @@ struct vlapic {
 	/* Host side: while the guest runs, a processor that can may carry out the registers. */
 	bool in_hardware;  /* it can, and is allowed to */
 	bool given;	   /* it has them: s.irr collects what is requested meanwhile */
-	bool regs_changed; /* the others, since it was told of them */
+	bool regs_changed; /* the others (TMR among them), since it was told of them */
 	enum hw_apic_mode hw_mode;
 	bool x2apic; /* CPUID offers x2APIC; on unless the creator clears it */
 };

@@ -5,7 +5,6 @@
  * whenever the guest does not run, in the same format as without such a processor.
  */
 #include "arch/x86/virt.h"
-#include "kernel/lib/string.h"
 #include "vmm/dev/vioapic.h"
 #include "vmm/dev/vlapic.h"
 #include "vmm/vcpu.h"
@@ -46,32 +45,27 @@ void vlapic_give(struct vlapic *v)
 	}
 	if (mode == HW_APIC_OFF)
 		return;
-	if (v->regs_changed)
+	if (v->regs_changed) {
 		vlapic_each_register(v, hw_vcpu_apic_register, hw);
-	v->regs_changed = false;
-	a.icr = v->s.icr;
-	a.tpr = v->s.tpr;
-	memcpy(a.irr, v->s.irr, sizeof(a.irr));
-	memcpy(a.isr, v->s.isr, sizeof(a.isr));
-	memcpy(a.tmr, v->s.tmr, sizeof(a.tmr));
+		hw_vcpu_apic_tmr(hw, v->s.tmr);
+		v->regs_changed = false;
+	}
+	a = (struct hw_apic){v->s.icr, v->s.tpr, v->s.irr, v->s.isr};
+	/* s.irr is empty then: what is requested from now on waits there for the exit that
+	 * its kick causes. */
 	hw_vcpu_apic_give(hw, &a);
-	/* What is requested from now on waits here for the exit that its kick causes. */
-	memset(v->s.irr, 0, sizeof(v->s.irr));
 	v->given = true;
 }
 
 void vlapic_take(struct vlapic *v)
 {
-	struct hw_apic a;
+	struct hw_apic a = {.irr = v->s.irr, .isr = v->s.isr};
 
 	if (!v->given) /* never, or an INIT has reset the registers meanwhile */
 		return;
 	v->given = false;
 	hw_vcpu_apic_take(v->vcpu->hw, &a);
 	v->s.tpr = a.tpr & 0xff;
-	memcpy(v->s.isr, a.isr, sizeof(a.isr));
-	for (unsigned i = 0; i < 8; i++)
-		v->s.irr[i] |= a.irr[i];
 	/* xAPIC: IPIs to itself and the destination half are written without an exit. */
 	if (v->hw_mode == HW_APIC_XAPIC)
 		v->s.icr = a.icr & (0xff00000000000000 | APIC_ICR_BITS);

@@ -152,54 +152,51 @@ static uint32_t get(const struct hw_vcpu *h, unsigned reg)
 	return h->apic_page[reg / 4];
 }
 
-static uint8_t highest(const uint32_t set[8])
-{
-	for (unsigned word = 8; word-- > 0;)
-		if (set[word])
-			return (uint8_t)(word * 32 + 31 - (unsigned)__builtin_clz(set[word]));
-	return 0;
-}
-
 void hw_vcpu_apic_register(struct hw_vcpu *h, unsigned reg, uint32_t value)
 {
 	put(h, reg, value);
 }
 
-/* The bits say whose EOI the I/O APIC must hear of: those of level-triggered interrupts. */
-static void eoi_exits_set(struct hw_vcpu *h, const uint32_t tmr[8])
+void hw_vcpu_apic_tmr(struct hw_vcpu *h, const uint32_t tmr[8])
 {
-	for (unsigned i = 0; i < 4; i++) {
-		uint64_t bits = tmr[2 * i] | (uint64_t)tmr[2 * i + 1] << 32;
+	for (unsigned i = 0; i < 8; i++)
+		put(h, APIC_TMR + 16 * i, tmr[i]);
+	for (unsigned i = 0; i < 4; i++)
+		vmwrite(VMCS_EOI_EXIT0 + 2 * i, tmr[2 * i] | (uint64_t)tmr[2 * i + 1] << 32);
+}
 
-		if (bits == h->eoi_exits[i])
-			continue;
-		h->eoi_exits[i] = bits;
-		vmwrite(VMCS_EOI_EXIT0 + 2 * i, bits);
-	}
+static unsigned highest(unsigned word, uint32_t bits)
+{
+	return word * 32 + 31 - (unsigned)__builtin_clz(bits);
 }
 
 /*
  * Guest interrupt status: SVI is the highest vector in service, RVI the highest
  * requested; VM entry computes PPR from SVI and delivers RVI when it may (SDM,
- * "Virtual-Interrupt Delivery").
+ * "Virtual-Interrupt Delivery"). Each entry goes through here: one pass.
  */
 void hw_vcpu_apic_give(struct hw_vcpu *h, const struct hw_apic *a)
 {
-	uint16_t status = (uint16_t)(highest(a->isr) << 8 | highest(a->irr));
+	unsigned svi = 0, rvi = 0;
 
 	put(h, APIC_TPR, a->tpr);
 	put(h, APIC_ICR_LOW, (uint32_t)a->icr);
 	put(h, APIC_ICR_HIGH, a->icr >> 32);
 	for (unsigned i = 0; i < 8; i++) {
-		put(h, APIC_ISR + 16 * i, a->isr[i]);
-		put(h, APIC_TMR + 16 * i, a->tmr[i]);
-		put(h, APIC_IRR + 16 * i, a->irr[i]);
+		uint32_t isr = a->isr[i], irr = a->irr[i];
+
+		put(h, APIC_ISR + 16 * i, isr);
+		put(h, APIC_IRR + 16 * i, irr);
+		a->irr[i] = 0;
+		if (isr)
+			svi = highest(i, isr);
+		if (irr)
+			rvi = highest(i, irr);
 	}
-	eoi_exits_set(h, a->tmr);
-	if (status == h->intr_status)
+	if ((svi << 8 | rvi) == h->intr_status)
 		return;
-	h->intr_status = status;
-	vmwrite(VMCS_GUEST_INTR_STATUS, status);
+	h->intr_status = (uint16_t)(svi << 8 | rvi);
+	vmwrite(VMCS_GUEST_INTR_STATUS, h->intr_status);
 }
 
 void hw_vcpu_apic_take(struct hw_vcpu *h, struct hw_apic *a)
@@ -209,7 +206,7 @@ void hw_vcpu_apic_take(struct hw_vcpu *h, struct hw_apic *a)
 	a->icr = (uint64_t)get(h, APIC_ICR_HIGH) << 32 | get(h, APIC_ICR_LOW);
 	for (unsigned i = 0; i < 8; i++) {
 		a->isr[i] = get(h, APIC_ISR + 16 * i);
-		a->irr[i] = get(h, APIC_IRR + 16 * i);
+		a->irr[i] |= get(h, APIC_IRR + 16 * i);
 	}
 }
 

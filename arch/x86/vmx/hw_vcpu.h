@@ -38,7 +38,6 @@ struct hw_vcpu {
 	const uint8_t *msr_bitmap; /* of other modes than x2APIC */
 	enum hw_apic_mode apic_mode;
 	uint16_t intr_status;
-	uint64_t eoi_exits[4];
 	uint8_t *xsave; /* CPU_XSAVE_MAX bytes, standard format */
 	struct cpuid_fast basic[CPUID_FAST_BASIC], extended[CPUID_FAST_EXT];
 };
