@@ -40,6 +40,9 @@ struct slat *must_check slat_create(void);
 void slat_destroy(struct slat *s);
 /* Map size bytes of RAM, largest pages that fit; all 4 KiB aligned. -E_NOMEM, -E_EXIST. */
 int must_check slat_map(struct slat *s, gpa_t gpa, hpa_t hpa, uint64_t size);
+/* The same for memory that the guest cannot write: a write exits as VCPU_EXIT_MMIO. */
+int must_check slat_map_rom(struct slat *s, gpa_t gpa, hpa_t hpa, uint64_t size);
+bool slat_is_rom(const struct slat *s, gpa_t gpa);
 /*
  * Switch dirty logging. Starting splits to 4 KiB pages and marks all of them
  * clean; stopping restores large pages. -E_NOMEM leaves it as it was (with splits).

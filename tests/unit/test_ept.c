@@ -281,6 +281,35 @@ static void test_pointer(void **state)
 	end(s);
 }
 
+/* A ROM page is never written, whatever is logged before, meanwhile and afterwards. */
+static void test_rom_stays_read_only(void **state)
+{
+	static const enum slat_log ways[] = {SLAT_LOG_WP, SLAT_LOG_AD, SLAT_LOG_PML};
+	struct slat *s = make(0, HPA, SIZE_2M);
+	const gpa_t rom = 4 * SIZE_1G - SIZE_2M; /* as large as what logging joins again */
+	bool writable = true, clean;
+
+	assert_int_equal(slat_map_rom(s, rom, HPA + SIZE_2M, SIZE_2M), 0);
+	assert_int_equal(slat_map_rom(s, rom, HPA, SIZE_2M), -E_EXIST);
+	assert_true(slat_is_rom(s, rom) && slat_is_rom(s, rom + SIZE_2M - 1));
+	assert_false(slat_is_rom(s, 0) || slat_is_rom(s, rom - 1));
+	for (unsigned i = 0; i < ARRAY_SIZE(ways); i++) {
+		assert_int_equal(slat_log_start(s, ways[i]), 0);
+		assert_true(slat_is_rom(s, rom + 0x3000));
+		assert_false(slat_log_fault(s, rom + 0x3000));
+		assert_false(cpu_write(s, rom + 0x3000, &clean));
+		slat_log_rearm(s, rom + 0x3000);
+		slat_log_stop(s);
+		assert_true(slat_is_rom(s, rom + 0x3000));
+		assert_false(cpu_write(s, rom + 0x3000, &clean));
+		assert_int_equal(slat_lookup(s, rom + 0x3000, NULL, &writable),
+				 HPA + SIZE_2M + 0x3000);
+		assert_false(writable);
+	}
+	assert_maps(s, 0, HPA, 1);
+	end(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -295,6 +324,7 @@ int main(void)
 	    cmocka_unit_test(test_split_out_of_memory),
 	    cmocka_unit_test(test_map_out_of_memory),
 	    cmocka_unit_test(test_pointer),
+	    cmocka_unit_test(test_rom_stays_read_only),
 	};
 
 	return cmocka_run_group_tests_name("ept", tests, NULL, NULL);

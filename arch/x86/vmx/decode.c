@@ -90,7 +90,8 @@ static enum vcpu_exit_kind decode_ept(struct hw_vcpu *h, struct vcpu_exit *e)
 	nmi_blocking_restore(q);
 	/* The APIC's page may be mapped, but not for instructions. */
 	if (ALIGN_DOWN(gpa, PAGE_SIZE) == EPT_APIC_GPA ||
-	    slat_lookup(h->setup.slat, gpa, NULL, NULL) == UINT64_MAX)
+	    slat_lookup(h->setup.slat, gpa, NULL, NULL) == UINT64_MAX ||
+	    (e->mmio.write && slat_is_rom(h->setup.slat, gpa)))
 		return decode_no_memory(e, q);
 	if (e->mmio.write && slat_log_fault(h->setup.slat, gpa))
 		return VCPU_EXIT_DIRTY;

@@ -79,7 +79,7 @@ static uint64_t *entry_make(struct slat *s, gpa_t gpa, int level)
 	return &table[ept_index(gpa, level)];
 }
 
-int slat_map(struct slat *s, gpa_t gpa, hpa_t hpa, uint64_t size)
+static int map(struct slat *s, gpa_t gpa, hpa_t hpa, uint64_t size, uint64_t rights)
 {
 	while (size) {
 		int level = vmx_caps.virt.page_1g ? 2 : 1;
@@ -93,12 +93,30 @@ int slat_map(struct slat *s, gpa_t gpa, hpa_t hpa, uint64_t size)
 			return -E_NOMEM;
 		if (*entry)
 			return -E_EXIST;
-		*entry = hpa | EPT_RWX | EPT_WB | (level ? EPT_LARGE : 0);
+		*entry = hpa | rights | EPT_WB | (level ? EPT_LARGE : 0);
 		gpa += ept_level_size(level);
 		hpa += ept_level_size(level);
 		size -= ept_level_size(level);
 	}
 	return 0;
+}
+
+int slat_map(struct slat *s, gpa_t gpa, hpa_t hpa, uint64_t size)
+{
+	return map(s, gpa, hpa, size, EPT_RWX);
+}
+
+int slat_map_rom(struct slat *s, gpa_t gpa, hpa_t hpa, uint64_t size)
+{
+	return map(s, gpa, hpa, size, EPT_R | EPT_X | EPT_DEVICE);
+}
+
+bool slat_is_rom(const struct slat *s, gpa_t gpa)
+{
+	int level;
+	const uint64_t *entry = ept_find(s, gpa, &level);
+
+	return entry && (*entry & (EPT_DEVICE | EPT_W)) == EPT_DEVICE;
 }
 
 int ept_apic_prepare(struct slat *s)

@@ -16,7 +16,7 @@
 #define EPT_A	  BIT(8)
 #define EPT_D	  BIT(9)
 #define EPT_ADDR  0x000ffffffffff000ull
-/* Ours, ignored by the processor: not RAM, the dirty log leaves it alone */
+/* Ours, ignored by the processor: not RAM, the dirty log leaves it alone; ROM, when not writable */
 #define EPT_DEVICE BIT(52)
 #define EPTP_WALK4 (3ull << 3)
 #define EPTP_AD	   BIT(6)

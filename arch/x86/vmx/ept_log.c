@@ -73,7 +73,7 @@ static uint64_t joined(const uint64_t *table, int level)
 	if (first & (ept_level_size(level + 1) - 1))
 		return 0;
 	for (unsigned i = 0; i < EPT_ENTRIES; i++)
-		if (!table[i] || !ept_is_leaf(table[i], level) ||
+		if (!table[i] || !ept_is_leaf(table[i], level) || (table[i] & EPT_DEVICE) ||
 		    (table[i] & EPT_ADDR) != first + i * ept_level_size(level))
 			return 0;
 	return first | EPT_RWX | EPT_WB | EPT_LARGE;
@@ -90,7 +90,7 @@ static void join_tree(struct slat *s, uint64_t *table, int level)
 		if (!table[i])
 			continue;
 		if (ept_is_leaf(table[i], level)) {
-			table[i] |= EPT_W;
+			table[i] |= table[i] & EPT_DEVICE ? 0 : EPT_W;
 			continue;
 		}
 		below = ept_table_of(table[i]);
