@@ -52,11 +52,12 @@ SRC_net     := kernel/net/netbuf.c kernel/net/switch.c kernel/net/network.c \
 SRC_store   := $(addprefix kernel/store/,aoe.c aoe_cmd.c aoe_codec.c aoe_control.c aoe_io.c \
                  aoe_receive.c aoe_reserve.c aoe_config.c aoe_rtt.c aoe_targets.c blkdev.c)
 SRC_vmm     := vmm/decode.c vmm/emulate.c vmm/acpi_tables.c vmm/boot_cpu.c \
+               vmm/firmware.c vmm/fw_cfg_items.c vmm/fw_cfg_tables.c \
                vmm/zero_page.c vmm/load_linux.c vmm/load_elf.c vmm/load_multiboot.c vmm/multiboot_info.c vmm/vm_config.c vmm/vm_config_check.c \
                vmm/vm.c vmm/vm_build.c vmm/vm_disks.c vmm/vm_nics.c vmm/vm_time.c vmm/vcpu.c vmm/vcpu_state.c vmm/vcpu_check.c \
                vmm/exits.c vmm/exit_mem.c vmm/msr.c vmm/cpuid_policy.c vmm/cpuid_build.c vmm/cpu_features.c \
                vmm/guest_mem.c vmm/guest_walk.c vmm/dirty_log.c
-SRC_dev     := vmm/dev/vpm.c vmm/dev/vgenid.c vmm/dev/vpci.c vmm/dev/vpci_func.c vmm/dev/msix.c vmm/dev/virtqueue.c \
+SRC_dev     := vmm/dev/vpm.c vmm/dev/vgenid.c vmm/dev/vfwcfg.c vmm/dev/vpci.c vmm/dev/vpci_func.c vmm/dev/msix.c vmm/dev/virtqueue.c \
                vmm/dev/virtio_pci.c vmm/dev/virtio_common.c vmm/dev/vblk.c vmm/dev/vblk_request.c \
                vmm/dev/vnet.c vmm/dev/vnet_rx.c vmm/dev/vnet_tx.c vmm/dev/vnet_offload.c \
                vmm/iobus.c vmm/dev/state.c vmm/dev/vdev.c \
@@ -130,9 +131,9 @@ $(B)/gen/dsdt_aml.h: vmm/dsdt.asl
 	iasl -va -vs -p $(@D)/dsdt $< >$(@D)/dsdt.log 2>&1 || { cat $(@D)/dsdt.log; exit 1; }
 	{ echo 'static const uint8_t acpi_dsdt_aml[] = {'; \
 	  od -An -v -tx1 $(@D)/dsdt.aml | sed 's/ \(..\)/0x\1,/g'; echo '};'; } >$@
-$(B)/obj/vmm/acpi_tables.c.o $(B)/unit/test_acpi_tables: $(B)/gen/dsdt_aml.h
+$(B)/obj/vmm/acpi_tables.c.o $(B)/unit/test_acpi_tables $(B)/unit/test_vfwcfg: $(B)/gen/dsdt_aml.h
 $(B)/obj/vmm/acpi_tables.c.o: KERNEL_CFLAGS += -I$(B)/gen -ffile-prefix-map=$(B)/gen=gen
-$(B)/unit/test_acpi_tables: UNIT_CFLAGS += -I$(B)/gen
+$(B)/unit/test_acpi_tables $(B)/unit/test_vfwcfg: UNIT_CFLAGS += -I$(B)/gen
 
 # ---- unit tests: tests/unit/test_NAME.c and the sources it links ------------
 # Each links cmocka (Debian) and, where named, the fakes in tests/unit/.
@@ -142,6 +143,10 @@ UNITS += elf_loader boot_memory
 UNIT_elf_loader  := boot/elf.c
 UNIT_boot_memory := boot/memmap.c boot/paging.c
 # guest loaders, ACPI, PCI, disk, decoder (C)
+UNITS += vfwcfg firmware
+UNIT_FW_CFG := vmm/fw_cfg_items.c vmm/fw_cfg_tables.c vmm/acpi_tables.c kernel/lib/format.c kernel/lib/strutil.c
+UNIT_vfwcfg = vmm/dev/vfwcfg.c $(UNIT_FW_CFG) $(FAKE_VM) tests/unit/fake_guest.c
+UNIT_firmware := vmm/firmware.c kernel/lib/strutil.c tests/unit/fake_guest.c tests/unit/fake_kernel.c
 UNITS += decode emulate acpi_tables loaders vpm vm_config vpci virtqueue vblk
 UNIT_decode := vmm/decode.c vmm/decode_operand.c
 UNIT_emulate := vmm/decode.c vmm/decode_operand.c vmm/emulate.c vmm/emulate_alu.c

@@ -13,7 +13,7 @@
 
 #define SDT_HEADER   36
 #define SDT_LENGTH   4
-#define SDT_CHECKSUM 9
+#define SDT_CHECKSUM ACPI_SDT_CHECKSUM
 #define XSDT_TABLES  2
 
 #define FADT_REVISION 4
@@ -39,11 +39,13 @@
 /* MADT interrupt flags: active high, level-triggered */
 #define INTI_HIGH_LEVEL 0x000d
 
-/* Where the next table goes. */
+/* Where the next table goes, and what depends on where it will lie. */
 struct builder {
 	uint8_t *buf;
 	size_t room, used;
 	uint64_t base;
+	bool full;
+	struct acpi_fixups *fix; /* NULL: nobody will move the tables */
 };
 
 static void put(uint8_t *p, uint64_t value, size_t size)
@@ -51,13 +53,27 @@ static void put(uint8_t *p, uint64_t value, size_t size)
 	memcpy(p, &value, size); /* little-endian, like all of ACPI */
 }
 
+/* The address of another table, as a field of size bytes. */
+static void put_link(struct builder *b, uint8_t *p, uint64_t gpa, size_t size)
+{
+	put(p, gpa, size);
+	if (!b->fix)
+		return;
+	ASSERT(b->fix->link_count < ARRAY_SIZE(b->fix->link));
+	b->fix->link[b->fix->link_count++] =
+	    (struct acpi_link){.at = (uint32_t)(p - b->buf), .size = (uint32_t)size};
+}
+
 /* A zeroed table of len bytes on a 64-byte border (the FACS wants that); NULL: no room. */
 static uint8_t *table_new(struct builder *b, size_t len, uint64_t *gpa)
 {
 	size_t at = ALIGN_UP(b->used, 64ul);
 
-	if (at > b->room || len > b->room - at)
+	*gpa = 0;
+	if (at > b->room || len > b->room - at) {
+		b->full = true;
 		return NULL;
+	}
 	b->used = at + len;
 	*gpa = b->base + at;
 	return memset(b->buf + at, 0, len);
@@ -74,7 +90,8 @@ static void sum_to_zero(uint8_t *table, size_t len, size_t checksum_at)
 }
 
 /* ACPI 4.0, "System Description Table Header", and the checksum: call it last. */
-static void sdt_finish(uint8_t *t, const char *signature, size_t len, uint8_t revision)
+static void sdt_finish(struct builder *b, uint8_t *t, const char *signature, size_t len,
+		       uint8_t revision)
 {
 	memcpy(t, signature, 4);
 	put(t + SDT_LENGTH, len, 4);
@@ -85,6 +102,11 @@ static void sdt_finish(uint8_t *t, const char *signature, size_t len, uint8_t re
 	memcpy(t + 28, "PGRS", 4);
 	put(t + 32, 1, 4);
 	sum_to_zero(t, len, SDT_CHECKSUM);
+	if (!b->fix)
+		return;
+	ASSERT(b->fix->table_count < ARRAY_SIZE(b->fix->table));
+	b->fix->table[b->fix->table_count++] =
+	    (struct acpi_table_at){.at = (uint32_t)(t - b->buf), .len = (uint32_t)len};
 }
 
 /* A generic address structure for a port. */
@@ -128,8 +150,8 @@ static uint64_t build_fadt(struct builder *b, uint64_t facs, uint64_t dsdt)
 
 	if (!t)
 		return 0;
-	put(t + 36, facs, 4);
-	put(t + 40, dsdt, 4);
+	put_link(b, t + 36, facs, 4);
+	put_link(b, t + 40, dsdt, 4);
 	put(t + 46, GUEST_SCI_GSI, 2);
 	/* 48: SMI_CMD 0: ACPI mode is always on */
 	put(t + 56, GUEST_PM1_EVT, 4);
@@ -151,12 +173,12 @@ static uint64_t build_fadt(struct builder *b, uint64_t facs, uint64_t dsdt)
 	put_gas(t + 116, GUEST_RESET_PORT, 8);
 	t[128] = RESET_VALUE;
 	/* 132: X_FIRMWARE_CTRL 0, or the FACS would be listed twice */
-	put(t + 140, dsdt, 8);
+	put_link(b, t + 140, dsdt, 8);
 	put_gas(t + 148, GUEST_PM1_EVT, 32);
 	put_gas(t + 172, GUEST_PM1_CNT, 16);
 	put_gas(t + 208, GUEST_PM_TMR, 32);
 	put_gas(t + 220, GUEST_GPE0, 16);
-	sdt_finish(t, "FACP", FADT_LENGTH, FADT_REVISION);
+	sdt_finish(b, t, "FACP", FADT_LENGTH, FADT_REVISION);
 	return gpa;
 }
 
@@ -200,7 +222,7 @@ static uint64_t build_madt(struct builder *b, unsigned vcpus)
 	p[1] = 6;
 	p[2] = 0xff;
 	p[5] = 1;
-	sdt_finish(t, "APIC", len, 3);
+	sdt_finish(b, t, "APIC", len, 3);
 	return gpa;
 }
 
@@ -212,9 +234,9 @@ static uint64_t build_xsdt(struct builder *b, uint64_t fadt, uint64_t madt)
 
 	if (!t)
 		return 0;
-	put(t + SDT_HEADER, fadt, 8);
-	put(t + SDT_HEADER + 8, madt, 8);
-	sdt_finish(t, "XSDT", len, 1);
+	put_link(b, t + SDT_HEADER, fadt, 8);
+	put_link(b, t + SDT_HEADER + 8, madt, 8);
+	sdt_finish(b, t, "XSDT", len, 1);
 	return gpa;
 }
 
@@ -226,22 +248,22 @@ static void build_rsdp(uint8_t *r, uint64_t xsdt)
 	memcpy(r + 9, "PAGURU", 6);
 	r[15] = 2; /* revision; no RSDT */
 	put(r + 20, ACPI_RSDP_SIZE, 4);
-	put(r + 24, xsdt, 8);
+	put(r + ACPI_RSDP_XSDT, xsdt, 8);
 	sum_to_zero(r, 20, 8);
-	sum_to_zero(r, ACPI_RSDP_SIZE, 32);
+	sum_to_zero(r, ACPI_RSDP_SIZE, ACPI_RSDP_CHECKSUM);
 }
 
 int acpi_tables_build(unsigned vcpus, uint64_t base, uint8_t *buf, size_t room,
-		      uint8_t rsdp[ACPI_RSDP_SIZE])
+		      uint8_t rsdp[ACPI_RSDP_SIZE], struct acpi_fixups *fix)
 {
-	struct builder b = {.buf = buf, .room = room, .base = base};
+	struct builder b = {.buf = buf, .room = room, .base = base, .fix = fix};
 	uint64_t facs = build_facs(&b);
 	uint64_t dsdt = build_dsdt(&b);
 	uint64_t fadt = build_fadt(&b, facs, dsdt);
 	uint64_t madt = build_madt(&b, vcpus);
 	uint64_t xsdt = build_xsdt(&b, fadt, madt);
 
-	if (!facs || !dsdt || !fadt || !madt || !xsdt)
+	if (b.full)
 		return -E_NOSPC;
 	build_rsdp(rsdp, xsdt);
 	return b.used;
@@ -254,8 +276,8 @@ int acpi_tables_write(struct vm *vm)
 
 	if (!buf)
 		return -E_NOMEM;
-	int err =
-	    acpi_tables_build(vm->vcpu_count, GUEST_ACPI_TABLES, buf, GUEST_ACPI_TABLES_SIZE, rsdp);
+	int err = acpi_tables_build(vm->vcpu_count, GUEST_ACPI_TABLES, buf, GUEST_ACPI_TABLES_SIZE,
+				    rsdp, NULL);
 
 	if (err > 0)
 		err = guest_mem_write(vm, GUEST_ACPI_TABLES, buf, err);

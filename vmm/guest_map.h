@@ -22,6 +22,8 @@
 #define GUEST_ACPI_TABLES      0xe0000ull
 #define GUEST_ACPI_TABLES_SIZE 0x10000ull
 #define GUEST_RSDP	       0xf0000ull
+#define GUEST_BIOS	       0xe0000ull /* with firmware: the end of its ROM, in RAM */
+#define GUEST_BIOS_SIZE	       0x20000ull
 #define GUEST_HIGH_RAM	       0x100000ull /* RAM goes on here, up to GUEST_LOW_MAX at most */
 
 /* The MMIO hole: GUEST_LOW_MAX .. GUEST_HIGH_MIN. */
@@ -32,6 +34,7 @@
 #define GUEST_APIC_REG_SIZE 0x1000ull
 #define GUEST_GENERATION    0xfef00000ull /* one page of memory: the VM generation id */
 #define GUEST_TEST_RAM	    0xff000000ull /* the test device's, where there is one */
+#define GUEST_ROM_END	    GUEST_HIGH_MIN /* firmware's ROM lies below, up to here */
 
 /* Ports: power management block (ACPI), PCI configuration mechanism 1. */
 #define GUEST_PM1_EVT	 0x600

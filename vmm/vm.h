@@ -82,6 +82,8 @@ struct vm {
 
 	struct guest_mem mem;
 	struct slat *slat; /* second-level address translation */
+	uint8_t *rom;	   /* firmware; NULL: a kernel is booted directly */
+	uint64_t rom_size;
 	struct dirty_log dirty;
 	struct iobus ports, mmio;
 	struct list devices;

@@ -9,6 +9,7 @@
 #include "kernel/rtc.h"
 #include "vmm/acpi_tables.h"
 #include "vmm/dev/vblk.h"
+#include "vmm/dev/vfwcfg.h"
 #include "vmm/dev/vgenid.h"
 #include "vmm/dev/vioapic.h"
 #include "vmm/dev/vlapic.h"
@@ -20,14 +21,13 @@
 #include "vmm/dev/vrtc.h"
 #include "vmm/dev/vtestdev.h"
 #include "vmm/dev/vuart.h"
+#include "vmm/firmware.h"
 #include "vmm/guest_map.h"
 #include "vmm/load_elf.h"
 #include "vmm/load_linux.h"
 #include "vmm/load_multiboot.h"
 #include "vmm/vm_nics.h"
 #include "vmm/vcpu.h"
-
-#define VBLK_FIRST_SLOT 2
 
 void *vm_guest_page(void *ctx, gpa_t gpa)
 {
@@ -78,6 +78,7 @@ static int build_memory(struct vm *vm)
 static int build_platform(struct vm *vm)
 {
 	struct vtestdev *testdev;
+	struct vfwcfg *fw_cfg;
 	int err;
 
 	err = vpic_create(vm, &vm->vpic);
@@ -106,6 +107,9 @@ static int build_platform(struct vm *vm)
 		if (err)
 			return err;
 	}
+	err = vfwcfg_create(vm, &fw_cfg);
+	if (err)
+		return err;
 	return vpci_create(vm);
 }
 
@@ -177,6 +181,8 @@ int vm_build(struct vm *vm, const struct cpuid_policy *cpuid)
 	vm_clock_init(vm);
 	err = build_memory(vm);
 	if (!err)
+		err = firmware_map(vm);
+	if (!err)
 		err = build_platform(vm);
 	if (!err)
 		err = build_vcpus(vm);
@@ -219,6 +225,7 @@ void vm_teardown(struct vm *vm)
 	vm_close_disks(vm);
 	slat_destroy(vm->slat);
 	vm->slat = NULL;
+	firmware_free(vm);
 	guest_mem_destroy(&vm->mem);
 }
 
@@ -267,7 +274,8 @@ static int load_kernel(struct vm *vm, const struct file *kernel, const struct fi
 				       : load_linux(vm, kernel, initrd, vm->cfg.cmdline, cs);
 }
 
-int vm_boot(struct vm *vm)
+/* What firmware would have done, then the kernel. */
+static int boot_kernel(struct vm *vm)
 {
 	const struct file *kernel = boot_file(vm, vm->cfg.kernel, "kernel"), *initrd = NULL;
 	int err;
@@ -279,18 +287,24 @@ int vm_boot(struct vm *vm)
 		if (!initrd)
 			return -E_NOENT;
 	}
+	vpci_assign(vm->vpci);
+	err = acpi_tables_write(vm);
+	if (err)
+		return err;
+	return load_kernel(vm, kernel, initrd);
+}
+
+int vm_boot(struct vm *vm)
+{
 	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
 		vcpu_reset_state(vm->vcpus[i]);
 		if (i)
 			vm->vcpus[i]->state->activity = CPU_WAIT_SIPI;
 		vcpu_adopt_state(vm->vcpus[i]);
 	}
-	vpci_assign(vm->vpci);
+	/* firmware expects it too: it takes PIT interrupts before it looks at APICs */
 	vlapic_set_virtual_wire(vm->vlapics[0]);
-	err = acpi_tables_write(vm);
-	if (err)
-		return err;
-	return load_kernel(vm, kernel, initrd);
+	return vm->rom ? firmware_shadow(vm) : boot_kernel(vm);
 }
 
 /* ---- interrupt lines ---------------------------------------------------------------- */

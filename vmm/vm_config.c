@@ -111,7 +111,20 @@ static int parse_path(struct config_parser *p, const char *what, const char *val
 
 static int parse_kernel(struct config_parser *p, char *value)
 {
+	if (p->cfg->firmware)
+		return config_refuse(p, "kernel: firmware was given before; expected one of both");
 	return parse_path(p, "kernel", value, p->cfg->kernel);
+}
+
+/* In the kernel's place: whoever sends, keeps or renames boot files need not know the difference.
+ */
+static int parse_firmware(struct config_parser *p, char *value)
+{
+	if (p->cfg->kernel[0])
+		return config_refuse(p,
+				     "firmware: a kernel was given before; expected one of both");
+	p->cfg->firmware = 1;
+	return parse_path(p, "firmware", value, p->cfg->kernel);
 }
 
 static int parse_initrd(struct config_parser *p, char *value)
@@ -317,7 +330,7 @@ static const struct key keys[] = {
     {"autostart", parse_autostart, false}, {"uuid", parse_uuid, false},
     {"cpu_hide", parse_cpu_hide, false},   {"weight", parse_weight, false},
     {"testdev", parse_testdev, false},	   {"nic", parse_nic, true},
-    {"module", parse_module, true},
+    {"module", parse_module, true},	   {"firmware", parse_firmware, false},
 };
 
 /* One line, terminated, without its newline. seen: a bit for each key. */
@@ -347,10 +360,11 @@ static int parse_line(struct config_parser *p, char *line, uint32_t *seen)
 			return config_refuse(p, "%s: a value is missing", key);
 		return keys[i].parse(p, value);
 	}
-	return config_refuse(p,
-			     "unknown key '%.20s'; known: memory vcpus kernel initrd cmdline disk "
-			     "nic autostart uuid cpu_hide weight testdev module",
-			     key);
+	return config_refuse(
+	    p,
+	    "unknown key '%.20s'; known: memory vcpus kernel initrd firmware cmdline disk "
+	    "nic autostart uuid cpu_hide weight testdev module",
+	    key);
 }
 
 /* Copy the next line to out; advances *text. false at the end. */
@@ -406,7 +420,8 @@ int vm_config_parse(const char *name, const char *text, size_t len, struct vm_co
 		return config_refuse(&p, "memory is missing: expected a line like 'memory 256M'");
 	if (!out->kernel[0])
 		return config_refuse(&p,
-				     "kernel is missing: expected a line like 'kernel vmlinuz'");
+				     "kernel is missing: expected a line like 'kernel vmlinuz' or "
+				     "'firmware bios-256k.bin'");
 	make_macs(out);
 	return vm_config_check(out, err);
 }

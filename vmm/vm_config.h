@@ -43,7 +43,7 @@ struct vm_module_config {
 
 /*
  * vm.conf, one "key value" a line, '#' comments:
- *   memory 256M | vcpus 1 | kernel vmlinuz | initrd initrd.img
+ *   memory 256M | vcpus 1 | kernel vmlinuz | initrd initrd.img | firmware bios-256k.bin
  *   cmdline console=ttyS0 ... (rest of the line) | disk ... | autostart yes|no
  *   nic eth0 lan [MAC] [unfiltered]
  *   uuid 8-4-4-4-12 hex | cpu_hide FEATURE ... | weight 100
@@ -58,7 +58,8 @@ struct vm_config {
 	uint32_t vcpus;
 	uint32_t weight;
 	uint32_t disk_count;
-	uint8_t autostart, testdev, nic_count, pad;
+	uint8_t autostart, testdev, nic_count;
+	uint8_t firmware; /* `kernel` names a BIOS image, which boots from the first disk */
 	char kernel[VM_PATH_LEN]; /* file-pool path: "vms/web/vmlinuz" */
 	char initrd[VM_PATH_LEN]; /* empty: none */
 	char cmdline[VM_CMDLINE_LEN];
@@ -77,8 +78,8 @@ struct config_error {
 
 /*
  * Parse vm.conf text (need not be terminated). 0, or -E_INVAL with *err filled:
- * unknown keys, bad values and missing obligatory keys (memory, kernel) name
- * their line and what was expected.
+ * unknown keys, bad values and missing obligatory keys (memory, kernel or firmware)
+ * name their line and what was expected.
  */
 int must_check vm_config_parse(const char *name, const char *text, size_t len,
 			       struct vm_config *out, struct config_error *err);

@@ -12,7 +12,7 @@ GUEST_LDFLAGS := -nostdlib -static -Wl,--build-id=none -Wl,-z,noseparate-code -W
 G := $(B)/guest
 
 .PHONY: guests
-guests: $(G)/initrd.img $(G)/initrd-shell.img $(G)/ticker.elf
+guests: $(G)/initrd.img $(G)/initrd-shell.img $(G)/ticker.elf $(G)/debian.img
 
 $(G)/init: $(addprefix tests/guests/,init.c worker.c net.c vector.c vector.S sys.h work.h)
 	@mkdir -p $(@D)
@@ -30,5 +30,8 @@ $(G)/initrd.img: $(G)/init tests/guests/mkinitramfs.py build/guest/vmlinuz
 $(G)/initrd-shell.img: $(G)/init tests/guests/mkinitramfs.py build/guest/vmlinuz
 	$(PYTHON) tests/guests/mkinitramfs.py -o $@ --init $(G)/init --modules build/guest/modules \
 		--shell
+# A disk that boots by itself: partition table, GRUB, kernel, files of Debian packages.
+$(G)/debian.img: tests/guests/mkdebian.py tests/guests/mkinitramfs.py build/guest/vmlinuz
+	$(PYTHON) tests/guests/mkdebian.py -o $@ --kernel build/guest/vmlinuz --modules build/guest/modules
 build/guest/vmlinuz:
 	tools/deps.sh

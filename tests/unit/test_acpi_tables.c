@@ -45,7 +45,7 @@ static const uint8_t *table(uint64_t gpa, const char *signature)
 static void build(unsigned vcpus)
 {
 	memset(mem, 0xee, sizeof(mem));
-	assert_true(acpi_tables_build(vcpus, GUEST_ACPI_TABLES, mem, sizeof(mem), rsdp) > 0);
+	assert_true(acpi_tables_build(vcpus, GUEST_ACPI_TABLES, mem, sizeof(mem), rsdp, NULL) > 0);
 }
 
 static void pointers_lengths_checksums(void **state)
@@ -143,12 +143,12 @@ static void dsdt_agrees_with_guest_map(void **state)
 
 static void too_little_room_is_refused(void **state)
 {
-	int used = acpi_tables_build(4, GUEST_ACPI_TABLES, mem, sizeof(mem), rsdp);
+	int used = acpi_tables_build(4, GUEST_ACPI_TABLES, mem, sizeof(mem), rsdp, NULL);
 
 	for (int room = 0; room < used; room += 7) {
 		uint8_t *small = malloc(room + 1);
 
-		assert_int_equal(acpi_tables_build(4, GUEST_ACPI_TABLES, small, room, rsdp),
+		assert_int_equal(acpi_tables_build(4, GUEST_ACPI_TABLES, small, room, rsdp, NULL),
 				 -E_NOSPC);
 		free(small);
 	}

@@ -89,6 +89,25 @@ static void modules_and_testdev(void **state)
 	assert_int_equal(cfg.testdev, 1);
 }
 
+/* In the kernel's place, and never beside one: what follows would not be used. */
+static void firmware_instead_of_a_kernel(void **state)
+{
+	assert_int_equal(parse("memory 256M\nfirmware bios-256k.bin\n"), 0);
+	assert_int_equal(cfg.firmware, 1);
+	assert_string_equal(cfg.kernel, "vms/web/bios-256k.bin");
+	assert_int_equal(parse(BASE), 0);
+	assert_int_equal(cfg.firmware, 0);
+	assert_int_equal(parse(BASE "firmware b\n"), -E_INVAL);
+	assert_int_equal(err.line, 3);
+	assert_int_equal(parse("memory 256M\nfirmware b\nkernel k\n"), -E_INVAL);
+	assert_int_equal(err.line, 3);
+	assert_int_equal(parse("memory 256M\nfirmware b\ninitrd k\n"), -E_INVAL);
+	assert_int_equal(parse("memory 256M\nfirmware b\ncmdline k\n"), -E_INVAL);
+	assert_int_equal(parse(BASE), 0);
+	cfg.firmware = 2;
+	assert_int_equal(vm_config_check(&cfg, &err), -E_INVAL);
+}
+
 static void defaults(void **state)
 {
 	assert_int_equal(parse(BASE), 0);
@@ -254,10 +273,15 @@ static void configs_of_peers_are_checked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(full_example),	cmocka_unit_test(modules_and_testdev),
-	    cmocka_unit_test(defaults),		cmocka_unit_test(errors_name_line_and_expectation),
-	    cmocka_unit_test(limits_of_length), cmocka_unit_test(every_prefix_is_handled),
-	    cmocka_unit_test(random_damage),	cmocka_unit_test(configs_of_peers_are_checked),
+	    cmocka_unit_test(full_example),
+	    cmocka_unit_test(modules_and_testdev),
+	    cmocka_unit_test(firmware_instead_of_a_kernel),
+	    cmocka_unit_test(defaults),
+	    cmocka_unit_test(errors_name_line_and_expectation),
+	    cmocka_unit_test(limits_of_length),
+	    cmocka_unit_test(every_prefix_is_handled),
+	    cmocka_unit_test(random_damage),
+	    cmocka_unit_test(configs_of_peers_are_checked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -137,6 +137,8 @@ static void ids_and_absent_devices(void **state)
 	assert_int_equal(cfg_read(3, 0x2c, 4), 0xdef09abc);
 	assert_int_equal(cfg_read(3, 0x0e, 1), 0); /* header type 0, single function */
 	assert_int_equal(cfg_read(0, 8, 4) >> 8, 0x060000);
+	assert_int_equal(cfg_read(0, 0, 4), 0x12378086);
+	assert_int_equal(cfg_read(0, 0x2c, 4), 0x11001af4);
 	assert_int_equal(cfg_read(1, 0, 4), 0xffffffff);
 	assert_int_equal(cfg_read(31, 0, 2), 0xffff);
 	iobus_write(&vm->ports, 0xcf8, 4, 0x80010000 | 3 << 11); /* bus 1 */
@@ -147,6 +149,22 @@ static void ids_and_absent_devices(void **state)
 	assert_int_equal(iobus_read(&vm->ports, 0xcfc, 4), 0xffffffff);
 	iobus_write(&vm->ports, 0xcf8, 4, UINT32_MAX);
 	assert_int_equal(iobus_read(&vm->ports, 0xcf8, 4), 0x80fffffc);
+}
+
+/* Firmware makes the RAM below 1 MiB writable by these, byte by byte or four at once. */
+static void bridge_keeps_pam_registers(void **state)
+{
+	assert_int_equal(cfg_read(0, 0x58, 4), 0);
+	cfg_write(0, 0x59, 1, 0x30);
+	cfg_write(0, 0x5c, 4, 0x33333333);
+	cfg_write(0, 0x5a, 2, 0x2211);
+	assert_int_equal(cfg_read(0, 0x58, 4), 0x22113000);
+	assert_int_equal(cfg_read(0, 0x5c, 4), 0x33333333);
+	cfg_write(0, 0x60, 4, UINT32_MAX); /* its neighbours stay what they were */
+	cfg_write(0, 0x54, 4, UINT32_MAX);
+	assert_int_equal(cfg_read(0, 0x60, 4) | cfg_read(0, 0x54, 4), 0);
+	vm->vpci->vdev.ops->reset(&vm->vpci->vdev);
+	assert_int_equal(cfg_read(0, 0x58, 4) | cfg_read(0, 0x5c, 4), 0);
 }
 
 static void bar_sizing_and_decoding(void **state)
@@ -384,6 +402,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(ids_and_absent_devices, setup, teardown),
 	    cmocka_unit_test_setup_teardown(bar_sizing_and_decoding, setup, teardown),
+	    cmocka_unit_test_setup_teardown(bridge_keeps_pam_registers, setup, teardown),
 	    cmocka_unit_test_setup_teardown(capabilities, setup, teardown),
 	    cmocka_unit_test_setup_teardown(shared_line_is_ored, setup, teardown),
 	    cmocka_unit_test_setup_teardown(messages, setup, teardown),

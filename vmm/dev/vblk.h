@@ -11,6 +11,7 @@
 #include "kernel/task.h"
 #include "vmm/dev/virtio_pci.h"
 
+#define VBLK_FIRST_SLOT	  2 /* PCI slot of the first disk */
 #define VBLK_MAX_REQUESTS 32
 #define VBLK_SEG_MAX	  32	/* told to the driver; any chain up to VIRTQ_MAX_SEGS is served */
 #define VBLK_SIZE_MAX	  32768 /* bytes; SEG_MAX * SIZE_MAX = BLK_MAX_SECTORS */

@@ -5,6 +5,7 @@
  */
 #include "vmm/dev/vpci.h"
 #include "vmm/dev/vpci_func.h"
+#include "kernel/lib/string.h"
 #include "kernel/mem.h"
 #include "vmm/guest_map.h"
 
@@ -14,6 +15,9 @@
 #define RESET_PORT_OFFSET (GUEST_RESET_PORT - GUEST_PCI_ADDR)
 #define RESET_BITS	  0x0e /* SYS_RST, RST_CPU, full reset */
 #define RESET_CPU	  BIT(2)
+
+#define PAM_FIRST 0x58 /* DRAM control, then PAM0 to PAM6 */
+#define PAM_END	  0x60
 
 #define ALL_ONES UINT64_MAX /* what a bus with nothing on it reads */
 
@@ -82,14 +86,29 @@ static void data_write(struct io_region *r, uint64_t offset, unsigned size, uint
 				       mask);
 }
 
+/*
+ * 82441FX data sheet, "PAM - Programmable Attribute Map Registers" (59H-5FH): RAM or
+ * ROM below 1 MiB. There is RAM at all times, so the registers only keep their value.
+ */
 static bool bridge_config_read(struct vpci_func *f, unsigned reg, uint32_t *value)
 {
-	return false;
+	if (reg < PAM_FIRST || reg >= PAM_END)
+		return false;
+	memcpy(value, f->bus->s.pam + reg - PAM_FIRST, sizeof(*value));
+	return true;
 }
 
 static bool bridge_config_write(struct vpci_func *f, unsigned reg, uint32_t value, uint32_t mask)
 {
-	return false;
+	uint8_t *pam = f->bus->s.pam + reg - PAM_FIRST;
+	uint32_t old;
+
+	if (reg < PAM_FIRST || reg >= PAM_END)
+		return false;
+	memcpy(&old, pam, sizeof(old));
+	value |= old & ~mask;
+	memcpy(pam, &value, sizeof(value));
+	return true;
 }
 
 /* The next free address for each kind of BAR. */
@@ -133,6 +152,7 @@ static void vpci_reset(struct vdev *d)
 
 	bus->s.address = 0;
 	bus->s.reset_control = 0;
+	memset(bus->s.pam, 0, sizeof(bus->s.pam));
 	vpci_func_reset(&bus->bridge);
 }
 
@@ -168,15 +188,14 @@ static void vpci_destroy(struct vdev *d)
 }
 
 static const struct state_field vpci_fields[] = {
-    VPCI_STATE_FIELDS(struct vpci_state, bridge),
-    STATE_FIELD(struct vpci_state, address),
-    STATE_FIELD(struct vpci_state, reset_control),
-    STATE_ARRAY(struct vpci_state, reserved),
+    VPCI_STATE_FIELDS(struct vpci_state, bridge),  STATE_FIELD(struct vpci_state, address),
+    STATE_FIELD(struct vpci_state, reset_control), STATE_ARRAY(struct vpci_state, reserved),
+    STATE_ARRAY(struct vpci_state, pam),
 };
 
 static const struct state_table vpci_table = {
     .name = "vpci",
-    .version = 1,
+    .version = 2,
     .struct_size = sizeof(struct vpci_state),
     .fields = vpci_fields,
     .field_count = ARRAY_SIZE(vpci_fields),
@@ -198,9 +217,16 @@ static const struct vpci_func_ops bridge_ops = {
     .config_write = bridge_config_write,
 };
 
-/* Only the class matters to guests: some look for a host bridge to trust the mechanism. */
-static const struct vpci_ids bridge_ids = {
-    .vendor = 0x1b36, .device = 0x0008, .class_code = 0x060000};
+/*
+ * The class tells guests to trust the mechanism. The rest is for firmware: it knows how
+ * an 82441FX makes RAM of ROM, and with these subsystem ids it looks for fw_cfg.
+ */
+static const struct vpci_ids bridge_ids = {.vendor = 0x8086,
+					   .device = 0x1237,
+					   .subsys_vendor = PCI_VENDOR_REDHAT,
+					   .subsys = 0x1100,
+					   .class_code = 0x060000,
+					   .revision = 2};
 
 static struct io_region region(struct vpci *bus, const char *name, uint16_t port,
 			       const struct io_ops *ops)

@@ -83,6 +83,7 @@ struct vpci_state {
 	uint32_t address;      /* 0xCF8 */
 	uint8_t reset_control; /* 0xCF9 */
 	uint8_t reserved[3];
+	uint8_t pam[8]; /* of the bridge: 58H to 5FH */
 };
 
 struct vpci {

@@ -19,7 +19,8 @@ class Guest:
         lines += [f"{key} {pathlib.Path(path).name}" for key, path in self.files.items()]
         lines += [f"disk vd{chr(97 + i)} {disk}" for i, disk in enumerate(self.disks)]
         lines += [f"nic eth{i} {network}" for i, network in enumerate(self.nics)]
-        lines += [f"cmdline {self.cmdline}", *self.extra]
+        lines += [f"cmdline {self.cmdline}"] if self.cmdline else []
+        lines += self.extra
         return "\n".join(lines) + "\n"
 
     def write(self, folder):
@@ -56,3 +57,11 @@ def ticker(name, memory=8, pages=256, rate=100, options="", disks=(), build="bui
     """The bare guest: the same counters as Linux, in a megabyte."""
     return Guest(name, memory, {"kernel": f"{build}/guest/ticker.elf"},
                  f"pages={pages} rate={rate} {options}".strip(), disks, extra=extra)
+
+
+BIOS = "/usr/share/seabios/bios-256k.bin"  # Debian package seabios
+
+
+def debian(name, disk, memory=128, uuid="12345678-9abc-def0-1234-56789abcdef0", vcpus=1, bios=BIOS):
+    """Debian from its own disk: firmware, GRUB, kernel (tests/guests/mkdebian.py)."""
+    return Guest(name, memory, {"firmware": bios}, "", [disk], vcpus, extra=[f"uuid {uuid}"])

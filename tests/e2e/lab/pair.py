@@ -2,8 +2,10 @@
 """Two hosts that the tests share: booted once, mended when a test has hurt them.
 
 Guests at alpha: web (Linux with disk 1.0 and cards on two networks), tiny and busy (bare, a few MiB),
-withdisk (bare, disk 2.0), big (bare, more memory than fits twice).
+withdisk (bare, disk 2.0), big (bare, more memory than fits twice), debian (firmware and
+GRUB from disk 3.0).
 """
+import shutil
 import time
 
 from . import guests
@@ -21,12 +23,15 @@ class Pair:
         net = lab.net
         self.disk = net.vblade(1, 0, size=16 << 20)
         self.disk2 = net.vblade(2, 0, size=4 << 20)
+        # Its own copy: the guest writes to it.
+        own = shutil.copyfile(f"{lab.build}/guest/debian.img", lab.folder / "debian.img")
+        self.disk3 = net.vblade(3, 0, path=own)
         net.station(f"{STATION}/24")
         web = guests.linux("web", disks=[self.disk], rate=50, shell=True, address=WEB,
                            nics=["lan", "dmz"])
         vms = [web, guests.ticker("tiny"), guests.ticker("busy", pages=1024, rate=800),
                guests.ticker("withdisk", disks=[self.disk2]),
-               guests.ticker("big", memory=280)]
+               guests.ticker("big", memory=280), guests.debian("debian", self.disk3)]
         self.alpha = lab.host("alpha", vms=vms, conf=NETWORKS, **host_options)
         self.beta = lab.host("beta", vms=[guests.ticker("hog", memory=280)],
                              conf=NETWORKS, **host_options)
