@@ -31,7 +31,7 @@ def test_debian_from_its_disk_moves_and_reboots(pair):
     source.ok("start debian")
     with source.console("debian") as con:
         expect_boot(con)
-        con.shell("(i=0; while sleep 1; do i=$((i+1)); echo $i >/root/count; sync; done) &")
+        con.shell("(i=0; while sleep 1; do i=$((i+1)); echo $i >/root/count; sync; done) & true")
         con.shell("sleep 3")
         before = count(con)
     source.ok("migrate debian beta --verify", 400 * SCALE)

@@ -7,11 +7,12 @@
 # make fuzz [FUZZ="name ..."] [SECONDS=60]
 # Sources are compiled once for all targets, so objects are shared.
 
-FUZZ_TARGETS := host_config vuart vpic vpit vrtc vpm vapic receive \
+FUZZ_TARGETS := host_config fwcfg vuart vpic vpit vrtc vpm vapic receive \
                 peers link network aoe vm_config console boot_elf guest_image multiboot mmio guest_walk virtqueue vblk vnet vrng \
                 stream checks
 FUZZ_host_config := kernel/host_config.c kernel/host_config_net.c kernel/lib/format.c kernel/lib/strutil.c
 FUZZ_DEVICE = tests/fuzz/device.c $(FAKE_VM)
+FUZZ_fwcfg   = $(UNIT_vfwcfg) tests/fuzz/device.c
 FUZZ_vuart   = $(UNIT_vuart) tests/fuzz/device.c
 FUZZ_vpic    = $(UNIT_vpic) tests/fuzz/device.c
 FUZZ_vpit    = $(UNIT_vpit) tests/fuzz/device.c
@@ -66,6 +67,9 @@ $(B)/libfuzzer/fuzz_$(1): $(call FUZZ_OBJ,libfuzzer,$(1))
 	@$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $$@ $$^ -lcmocka
 endef
 $(foreach t,$(FUZZ_TARGETS),$(eval $(call FUZZ_RULE,$(t))))
+
+$(foreach d,fuzz libfuzzer,$(B)/$(d)/obj/vmm/acpi_tables.c.o): UNIT_CFLAGS += -I$(B)/gen
+$(foreach d,fuzz libfuzzer,$(B)/$(d)/obj/vmm/acpi_tables.c.o): $(B)/gen/dsdt_aml.h
 
 .PHONY: fuzz fuzz-replay
 .SECONDARY:

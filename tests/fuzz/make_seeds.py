@@ -113,6 +113,22 @@ def vrng():
     seed("vrng", "spoilt", start + b"\x09\x04\0\0\1\x40\0\x10\1\x0c\1" + kick)
 
 
+def fwcfg():
+    def port_write(offset, size, value):  # step 0, window 0
+        return b"\0\0" + bytes([offset, size]) + struct.pack("<Q", value)
+
+    def dma(how, at, to, length, control):
+        return b"\x09" + bytes([how]) + struct.pack("<IIH", at, to, length) + control
+
+    read_port = b"\2\0\1\0"
+    seed("fwcfg", "port", port_write(0, 1, 0x19) + read_port * 8 + b"\5\0" + read_port * 8)
+    for key in range(0x19, 0x29):
+        seed("fwcfg", f"dma{key:x}", dma(0, 0x1000, 0x2000, 0x900, bytes([key, 0x0a])) +
+             dma(0, 0x1ff8, 0x1ffff0, 0x40, b"\0\2"))
+    seed("fwcfg", "dma-long", dma(4, 0x1000, 0x2000, 0, b"\0\0\x20\x0a"))
+    seed("fwcfg", "dma-wild", dma(3, 0, 0, 0, bytes(16)))
+
+
 # ---- files ----
 KERNEL_BASE = 0xffffffff80000000
 
@@ -161,6 +177,7 @@ def multiboot():
 def texts():
     seed("host_config", "good", b"name alpha\npool lab # us\nnic 00:03.0\nmtu 9000\nnet lan nic0\n"
          b"net dmz nic0 vlan 20 mtu 1496\nnet in none\nconsole com2 9600\nloglevel debug\nescape ^A\n")
+    seed("vm_config", "firmware", b"\1memory 64M\nfirmware bios.bin\ndisk vda aoe 1.0\n")
     seed("vm_config", "good", b"\1memory 64M\nvcpus 2\nkernel vms/web/linux\ninitrd vms/web/rd\n"
          b"cmdline console=ttyS0 quiet\ndisk vda aoe 7.3\ndisk vdb local ata0 readonly\n"
          b"autostart yes\nuuid 00112233-4455-6677-8899-aabbccddeeff\nweight 200\n"
@@ -195,6 +212,7 @@ def checks():
 
 if __name__ == "__main__":
     checks()
+    fwcfg()
     images()
     texts()
     mmio()

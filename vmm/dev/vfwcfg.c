@@ -33,26 +33,29 @@ static void select_item(struct vfwcfg *f, uint16_t key)
 	f->s.offset = 0;
 }
 
-/* Copy the next len bytes of the item; past its end there are zeros. */
-static void take(struct vfwcfg *f, uint8_t *to, size_t len)
+/* The next bytes of the item, at most *len; *len says how many. Past its end there are zeros. */
+static const uint8_t *take(struct vfwcfg *f, uint32_t *len)
 {
-	uint32_t size;
+	static const uint8_t zeros[PAGE_SIZE];
+	uint32_t size, at = f->s.offset;
 	const uint8_t *data = fw_cfg_items_find(f->items, f->s.selector, &size);
-	size_t n = f->s.offset < size ? MIN(len, size - f->s.offset) : 0;
 
-	memset(to + n, 0, len - n);
-	if (n)
-		memcpy(to, data + f->s.offset, n);
-	f->s.offset += n;
+	if (at >= size) {
+		*len = MIN(*len, sizeof(zeros));
+		return zeros;
+	}
+	*len = MIN(*len, size - at);
+	f->s.offset += *len;
+	return data + at;
 }
 
 static uint64_t port_read(struct io_region *r, uint64_t offset, unsigned size)
 {
-	uint8_t byte = 0xff; /* the selector cannot be read */
+	uint32_t len = 1;
 
-	if (offset == VFWCFG_DATA - VFWCFG_SELECT)
-		take(to_vfwcfg(r->dev), &byte, 1);
-	return size == 1 ? byte : UINT64_MAX;
+	if (size != 1 || offset != VFWCFG_DATA - VFWCFG_SELECT)
+		return UINT64_MAX; /* the selector cannot be read */
+	return *take(to_vfwcfg(r->dev), &len);
 }
 
 /* The data port was writable once; items are read-only since. */
@@ -66,18 +69,16 @@ static void port_write(struct io_region *r, uint64_t offset, unsigned size, uint
 
 static int copy_out(struct vfwcfg *f, gpa_t gpa, uint32_t len)
 {
-	uint8_t piece[256];
+	uint32_t n;
+	int err;
 
-	while (len) {
-		uint32_t n = MIN(len, sizeof(piece));
+	for (; len; gpa += n, len -= n) {
+		n = len;
+		const uint8_t *data = take(f, &n);
 
-		take(f, piece, n);
-		int err = guest_mem_write(f->vdev.vm, gpa, piece, n);
-
+		err = guest_mem_write(f->vdev.vm, gpa, data, n);
 		if (err)
 			return err;
-		gpa += n;
-		len -= n;
 	}
 	return 0;
 }
