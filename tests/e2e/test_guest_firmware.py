@@ -21,7 +21,7 @@ def expect_boot(con):
 
 def count(con):
     """What the loop in the guest last wrote to its disk."""
-    status, text = con.shell("cat /root/count")
+    status, text = con.shell("cat /var/count")
     assert status == 0
     return int(re.search(r"\d+", text).group())
 
@@ -31,7 +31,9 @@ def test_debian_from_its_disk_moves_and_reboots(pair):
     source.ok("start debian")
     with source.console("debian") as con:
         expect_boot(con)
-        con.shell("(i=0; while sleep 1; do i=$((i+1)); echo $i >/root/count; sync; done) & true")
+        status, text = con.shell("nproc")
+        assert (status, text) == (0, "2"), "firmware woke both processors, and ACPI lists them"
+        con.shell("(i=0; while sleep 1; do i=$((i+1)); echo $i >/var/count; sync; done) & true")
         con.shell("sleep 3")
         before = count(con)
     source.ok("migrate debian beta --verify", 400 * SCALE)
@@ -41,6 +43,6 @@ def test_debian_from_its_disk_moves_and_reboots(pair):
         assert count(con) >= before
         con.send("reboot -f\r")
         expect_boot(con)
-        status, text = con.shell("cat /root/count")
+        status, text = con.shell("cat /var/count")
         assert status == 0 and int(re.search(r"\d+", text).group()) >= before
     target.ok("destroy debian")

@@ -49,10 +49,10 @@ while read -r module; do insmod "$module"; done </modules/order
 for arg in $(cat /proc/cmdline); do
 	case $arg in root=*) root=${arg#root=} ;; esac
 done
-mount -t ext4 "$root" /root || { echo "initramfs: no $root"; exec sh; }
-mount -o move /dev /root/dev
-mount -o move /proc /root/proc
-exec switch_root /root /sbin/init
+mount -t ext4 "$root" /disk || { echo "initramfs: no $root"; exec sh; }
+mount -o move /dev /disk/dev
+mount -o move /proc /disk/proc
+exec switch_root /disk /sbin/init
 """
 
 DISK_INIT = """\
@@ -62,14 +62,14 @@ mount -t sysfs sys /sys
 echo "debian: $PRETTY_NAME, root $(grep ' / ' /proc/mounts | cut -d' ' -f1)"
 echo "debian: uuid $(cat /sys/class/dmi/id/product_uuid)"
 echo "debian: ready"
-cd /root
+cd /var
 while :; do setsid cttyhack dash -i; done
 """
 
 
 def initramfs(modules):
     cpio = Cpio()
-    for name in ["bin", "dev", "proc", "root", "modules"]:
+    for name in ["bin", "dev", "proc", "disk", "modules"]:
         cpio.add(name, 0o040755)
     cpio.add("dev/console", 0o020600, rdev=(5, 1))
     cpio.add("init", 0o100755, INITRAMFS_INIT.encode())
@@ -94,7 +94,7 @@ def package_files(package):
 
 
 def make_tree(root, kernel, modules):
-    for name in ["boot/grub", "dev", "proc", "sys", "root", "tmp", "etc", "usr"]:
+    for name in ["boot/grub", "dev", "proc", "sys", "var", "tmp", "etc", "usr"]:
         (root / name).mkdir(parents=True)
     for name in MERGED:
         (root / "usr" / name).mkdir()
@@ -106,7 +106,7 @@ def make_tree(root, kernel, modules):
             if to.parent.resolve().is_relative_to(root.resolve()) and not os.path.lexists(to):
                 shutil.copy2(path, to, follow_symlinks=False)
     shutil.copy(BUSYBOX, root / "bin/busybox")
-    for applet in [*APPLETS, "sh", "grep", "cut", "setsid", "cttyhack", "seq"]:
+    for applet in [*APPLETS, "sh", "grep", "cut", "setsid", "cttyhack", "nproc"]:
         if not os.path.lexists(root / "bin" / applet):
             (root / "bin" / applet).symlink_to("busybox")
     shutil.copy(kernel, root / "boot/vmlinuz")

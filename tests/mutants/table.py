@@ -307,6 +307,21 @@ DEVICES = [
     m("stuck-source-goes-on", "unit:entropy", "kernel/entropy_source.c",
       "\treturn h->repeats < h->repeats_max && h->equal", "\treturn h->equal",
       "an entropy source that repeats itself is given up"),
+    m("rom-becomes-writable", "unit:ept", "arch/x86/vmx/ept_log.c",
+      "\t\t\ttable[i] |= table[i] & EPT_ROM ? 0 : EPT_W;", "\t\t\ttable[i] |= EPT_W;",
+      "the end of a move leaves ROM read-only"),
+    m("shadow-from-the-start", "unit:firmware", "vmm/firmware.c",
+      "vm->rom + vm->rom_size - GUEST_BIOS_SIZE", "vm->rom",
+      "below 1 MiB shows the end of the ROM"),
+    m("fw-cfg-dma-without-limit", "unit:vfwcfg", "vmm/dev/vfwcfg.c",
+      "\t\treturn q->length > VFWCFG_DMA_MAX || ", "\t\treturn ",
+      "a guest cannot keep the host busy for 4 GiB of zeros"),
+    m("fw-cfg-select-keeps-offset", "unit:vfwcfg", "vmm/dev/vfwcfg.c",
+      "\tf->s.selector = key;\n\tf->s.offset = 0;", "\tf->s.selector = key;",
+      "an item is read from its start"),
+    m("acpi-link-not-mended", "unit:vfwcfg", "vmm/acpi_tables.c",
+      "\tput_link(b, t + 140, dsdt, 8);", "\tput(t + 140, dsdt, 8);",
+      "firmware can put the tables anywhere"),
 ]
 
 WIRE = [
