@@ -186,7 +186,8 @@ static void dma_reads_skips_and_refuses(void **state)
 	assert_int_equal(dma(8 | 16, 4, 0x4000), 1); /* no write */
 	assert_int_equal(dma(8 | 2, 4, 4 * MiB - 2), 1);
 	assert_int_equal(dma(8 | 2, 4, UINT64_MAX - 1), 1);
-	assert_int_equal(dma(8 | 2, UINT32_MAX, 0), 1);
+	assert_int_equal(dma(8 | 2, MiB, 0x10000), 0);
+	assert_int_equal(dma(8 | 2, MiB + 1, 0x10000), 1); /* though there is RAM for it */
 	/* a request that is not in RAM: nothing happens */
 	iobus_write(&vm->ports, 0x514, 4, 0xffffffff);
 	iobus_write(&vm->ports, 0x518, 4, 0xffffffff);
