@@ -66,7 +66,7 @@ static void print_config(struct console *con, const struct vm_config *c)
 	print_uuid(con, "uuid", c->uuid);
 	console_printf(con, "memory    %s\n", format_size(size, c->memory));
 	console_printf(con, "vcpus     %u, weight %u\n", c->vcpus, c->weight);
-	console_printf(con, "%s    %s\n", c->firmware ? "firmware" : "kernel", c->kernel);
+	console_printf(con, "%-8s  %s\n", c->firmware ? "firmware" : "kernel", c->kernel);
 	if (c->initrd[0])
 		console_printf(con, "initrd    %s\n", c->initrd);
 	for (uint32_t i = 0; i < c->module_count && i < VM_MAX_MODULES; i++)

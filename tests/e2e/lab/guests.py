@@ -64,4 +64,5 @@ BIOS = "/usr/share/seabios/bios-256k.bin"  # Debian package seabios
 
 def debian(name, disk, memory=128, uuid="12345678-9abc-def0-1234-56789abcdef0", vcpus=1, bios=BIOS):
     """Debian from its own disk: firmware, GRUB, kernel (tests/guests/mkdebian.py)."""
-    return Guest(name, memory, {"firmware": bios}, "", [disk], vcpus, extra=[f"uuid {uuid}"])
+    return Guest(name, memory, {"firmware": bios}, "", [disk], vcpus=vcpus,
+                 extra=[f"uuid {uuid}"])
