@@ -52,7 +52,7 @@ SRC_net     := kernel/net/netbuf.c kernel/net/switch.c kernel/net/network.c \
 SRC_store   := $(addprefix kernel/store/,aoe.c aoe_cmd.c aoe_codec.c aoe_control.c aoe_io.c \
                  aoe_receive.c aoe_reserve.c aoe_config.c aoe_rtt.c aoe_targets.c blkdev.c)
 SRC_vmm     := vmm/decode.c vmm/emulate.c vmm/acpi_tables.c vmm/boot_cpu.c \
-               vmm/firmware.c vmm/fw_cfg_items.c vmm/fw_cfg_tables.c \
+               vmm/firmware.c vmm/fw_cfg_items.c vmm/fw_cfg_tables.c vmm/smbios.c \
                vmm/zero_page.c vmm/load_linux.c vmm/load_elf.c vmm/load_multiboot.c vmm/multiboot_info.c vmm/vm_config.c vmm/vm_config_check.c \
                vmm/vm.c vmm/vm_build.c vmm/vm_disks.c vmm/vm_nics.c vmm/vm_time.c vmm/vcpu.c vmm/vcpu_state.c vmm/vcpu_check.c \
                vmm/exits.c vmm/exit_mem.c vmm/msr.c vmm/cpuid_policy.c vmm/cpuid_build.c vmm/cpu_features.c \
@@ -144,7 +144,7 @@ UNIT_elf_loader  := boot/elf.c
 UNIT_boot_memory := boot/memmap.c boot/paging.c
 # guest loaders, ACPI, PCI, disk, decoder (C)
 UNITS += vfwcfg firmware
-UNIT_FW_CFG := vmm/fw_cfg_items.c vmm/fw_cfg_tables.c vmm/acpi_tables.c kernel/lib/format.c kernel/lib/strutil.c
+UNIT_FW_CFG := vmm/fw_cfg_items.c vmm/fw_cfg_tables.c vmm/smbios.c vmm/acpi_tables.c kernel/lib/format.c kernel/lib/strutil.c
 UNIT_vfwcfg = vmm/dev/vfwcfg.c $(UNIT_FW_CFG) $(FAKE_VM) tests/unit/fake_guest.c
 UNIT_firmware := vmm/firmware.c kernel/lib/strutil.c tests/unit/fake_guest.c tests/unit/fake_kernel.c
 UNITS += decode emulate acpi_tables loaders vpm vm_config vpci virtqueue vblk

@@ -2,13 +2,14 @@
 /*
  * ACPI and SMBIOS tables as fw_cfg files. Firmware decides where they lie, so ACPI
  * comes with a script of what to mend: QEMU, hw/acpi/bios-linker-loader.c describes
- * its commands. SMBIOS: DMTF DSP0134, "SMBIOS Entry Point" and "System Information".
+ * its commands.
  */
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "kernel/mem.h"
 #include "vmm/acpi_tables.h"
 #include "vmm/fw_cfg_items.h"
+#include "vmm/smbios.h"
 #include "vmm/vm.h"
 
 #define TABLES_FILE "etc/acpi/tables"
@@ -109,79 +110,15 @@ void fw_cfg_add_acpi(struct fw_cfg_items *items, const struct vm *vm)
 		write_script(&(struct script){p, p + len}, &fix);
 }
 
-/* ---- SMBIOS --------------------------------------------------------------------------- */
-
-#define SMBIOS_SYSTEM	  1
-#define SMBIOS_SYSTEM_LEN 27
-#define SMBIOS_END	  127
-#define SMBIOS_END_LEN	  4
-#define SMBIOS_ANCHOR_LEN 31
-#define SMBIOS_DMI_AT	  16 /* the inner anchor, with a checksum of its own */
-#define WAKE_UP_POWER	  6  /* power switch */
-
-static const char system_strings[] = "Pagurus\0Virtual Machine\0";
-
-static uint8_t sum(const uint8_t *p, size_t len)
-{
-	uint8_t s = 0;
-
-	while (len--)
-		s += *p++;
-	return s;
-}
-
-/* DSP0134, "System - UUID": the first three fields are little-endian. */
-static void put_uuid(uint8_t *p, const uint8_t uuid[16])
-{
-	static const uint8_t order[16] = {3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15};
-
-	for (unsigned i = 0; i < 16; i++)
-		p[i] = uuid[order[i]];
-}
-
-static void write_structures(uint8_t *p, const struct vm *vm, size_t system_len)
-{
-	memset(p, 0, system_len + SMBIOS_END_LEN + 2);
-	p[0] = SMBIOS_SYSTEM;
-	p[1] = SMBIOS_SYSTEM_LEN;
-	p[2] = 1; /* handle */
-	p[4] = 1; /* manufacturer: string 1 */
-	p[5] = 2; /* product */
-	put_uuid(p + 8, vm->cfg.uuid);
-	p[24] = WAKE_UP_POWER;
-	memcpy(p + SMBIOS_SYSTEM_LEN, system_strings, sizeof(system_strings));
-	p += system_len;
-	p[0] = SMBIOS_END;
-	p[1] = SMBIOS_END_LEN;
-	p[2] = 2;
-}
-
-/* The table's address is 0: firmware puts in where it copied the table to. */
-static void write_anchor(uint8_t *p, uint16_t table_len, uint16_t largest)
-{
-	memset(p, 0, SMBIOS_ANCHOR_LEN);
-	memcpy(p, "_SM_", 4);
-	p[5] = SMBIOS_ANCHOR_LEN;
-	p[6] = 2; /* version 2.8 */
-	p[7] = 8;
-	put(p + 8, largest, 2);
-	memcpy(p + SMBIOS_DMI_AT, "_DMI_", 5);
-	put(p + 22, table_len, 2);
-	put(p + 28, 2, 2); /* structures */
-	p[30] = 0x28;
-	p[21] = -sum(p + SMBIOS_DMI_AT, SMBIOS_ANCHOR_LEN - SMBIOS_DMI_AT);
-	p[4] = -sum(p, SMBIOS_ANCHOR_LEN);
-}
-
 void fw_cfg_add_smbios(struct fw_cfg_items *items, const struct vm *vm)
 {
-	const size_t system_len = SMBIOS_SYSTEM_LEN + sizeof(system_strings);
-	const size_t table_len = system_len + SMBIOS_END_LEN + 2;
-	uint8_t *p = fw_cfg_add_file(items, "etc/smbios/smbios-anchor", SMBIOS_ANCHOR_LEN);
+	uint8_t anchor[SMBIOS_ANCHOR_LEN], table[SMBIOS_TABLE_MAX], *p;
+	unsigned len = smbios_build(vm->cfg.uuid, 0, anchor, table);
 
+	p = fw_cfg_add_file(items, "etc/smbios/smbios-anchor", sizeof(anchor));
 	if (p)
-		write_anchor(p, table_len, system_len);
-	p = fw_cfg_add_file(items, "etc/smbios/smbios-tables", table_len);
+		memcpy(p, anchor, sizeof(anchor));
+	p = fw_cfg_add_file(items, "etc/smbios/smbios-tables", len);
 	if (p)
-		write_structures(p, vm, system_len);
+		memcpy(p, table, len);
 }

@@ -22,6 +22,7 @@
 #define GUEST_ACPI_TABLES      0xe0000ull
 #define GUEST_ACPI_TABLES_SIZE 0x10000ull
 #define GUEST_RSDP	       0xf0000ull
+#define GUEST_SMBIOS	       0xf0040ull /* the anchor, then the table */
 #define GUEST_BIOS	       0xe0000ull /* with firmware: the end of its ROM, in RAM */
 #define GUEST_BIOS_SIZE	       0x20000ull
 #define GUEST_HIGH_RAM	       0x100000ull /* RAM goes on here, up to GUEST_LOW_MAX at most */

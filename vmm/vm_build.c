@@ -26,6 +26,7 @@
 #include "vmm/load_elf.h"
 #include "vmm/load_linux.h"
 #include "vmm/load_multiboot.h"
+#include "vmm/smbios.h"
 #include "vmm/vm_nics.h"
 #include "vmm/vcpu.h"
 
@@ -289,6 +290,8 @@ static int boot_kernel(struct vm *vm)
 	}
 	vpci_assign(vm->vpci);
 	err = acpi_tables_write(vm);
+	if (!err)
+		err = smbios_write(vm);
 	if (err)
 		return err;
 	return load_kernel(vm, kernel, initrd);

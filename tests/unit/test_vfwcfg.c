@@ -9,6 +9,7 @@
 #include "tests/unit/fake_vm.h"
 #include "vmm/dev/vfwcfg.h"
 #include "vmm/guest_map.h"
+#include "vmm/smbios.h"
 
 #define REQUEST 0x1ff8ull /* crosses a page */
 
@@ -294,6 +295,23 @@ static void smbios_has_the_uuid(void **state)
 	free(t);
 }
 
+/* Without firmware they are where an operating system looks: on a 16-byte border. */
+static void smbios_without_firmware(void **state)
+{
+	uint8_t a[31], uuid[16];
+
+	assert_int_equal(smbios_write(vm), 0);
+	assert_int_equal(GUEST_SMBIOS % 16, 0);
+	fake_guest_get(vm, GUEST_SMBIOS, a, sizeof(a));
+	assert_memory_equal(a, "_SM_", 4);
+	assert_int_equal(sum(a, 31), 0);
+	assert_int_equal(sum(a + 16, 15), 0);
+	assert_true(field(a + 24, 4) >= GUEST_SMBIOS + sizeof(a));
+	fake_guest_get(vm, field(a + 24, 4) + 8, uuid, sizeof(uuid));
+	assert_memory_equal(uuid, "\x13\x12\x11\x10\x15\x14\x17\x16\x18", 9);
+	assert_true(GUEST_SMBIOS >= GUEST_RSDP + 36);
+}
+
 /* ---- a device among others --------------------------------------------------------------- */
 
 static void moves_in_the_middle_of_an_item(void **state)
@@ -362,6 +380,7 @@ int main(void)
 	    TEST(dma_reads_skips_and_refuses),
 	    TEST(acpi_tables_can_be_put_anywhere),
 	    TEST(smbios_has_the_uuid),
+	    TEST(smbios_without_firmware),
 	    TEST(moves_in_the_middle_of_an_item),
 	    TEST(creation_undoes),
 	    TEST(largest_machine_fits),
