@@ -15,6 +15,7 @@
 #define DIR_ENTRY_LEN  64
 #define E820_ENTRY_LEN 20
 #define E820_RAM       1
+#define E820_RESERVED  2
 #define PATH_LEN       40
 
 static void put(uint8_t *p, uint64_t value, size_t size)
@@ -65,23 +66,26 @@ static void add_number(struct fw_cfg_items *items, uint16_t key, uint64_t value,
 	add_bytes(items, key, &value, len);
 }
 
-/* RAM alone: what firmware reserves for itself and for devices, it knows. */
+static uint8_t *put_region(uint8_t *p, uint64_t base, uint64_t size, uint32_t type)
+{
+	put(p, base, 8);
+	put(p + 8, size, 8);
+	put(p + 16, type, 4);
+	return p + E820_ENTRY_LEN;
+}
+
+/* What firmware cannot know: RAM, and our own page. It adds what it takes for itself. */
 static void add_e820(struct fw_cfg_items *items, const struct vm *vm)
 {
 	uint64_t low = guest_low_end(&vm->mem), high = vm->mem.size - low;
-	uint8_t *p = fw_cfg_add_file(items, "etc/e820", (high ? 2 : 1) * E820_ENTRY_LEN);
+	uint8_t *p = fw_cfg_add_file(items, "etc/e820", (high ? 3 : 2) * E820_ENTRY_LEN);
 
 	if (!p)
 		return;
-	put(p, 0, 8);
-	put(p + 8, low, 8);
-	put(p + 16, E820_RAM, 4);
-	if (!high)
-		return;
-	p += E820_ENTRY_LEN;
-	put(p, GUEST_HIGH_MIN, 8);
-	put(p + 8, high, 8);
-	put(p + 16, E820_RAM, 4);
+	p = put_region(p, 0, low, E820_RAM);
+	p = put_region(p, GUEST_GENERATION, PAGE_SIZE, E820_RESERVED);
+	if (high)
+		put_region(p, GUEST_HIGH_MIN, high, E820_RAM);
 }
 
 /* Open Firmware paths, a line each; the whole ends with a NUL. */

@@ -139,9 +139,9 @@ int vm_config_check(const struct vm_config *cfg, struct config_error *err)
 				     cfg->autostart, cfg->testdev);
 	if (cfg->firmware > 1)
 		return config_refuse(&p, "firmware is %u, expected 0 or 1", cfg->firmware);
-	if (cfg->firmware && (cfg->initrd[0] || cfg->cmdline[0]))
+	if (cfg->firmware && (cfg->initrd[0] || cfg->cmdline[0] || cfg->module_count))
 		return config_refuse(
-		    &p, "firmware boots from disk: initrd and cmdline are for kernels");
+		    &p, "firmware boots from disk: initrd, modules and cmdline are for kernels");
 	if (!config_is_path(cfg->kernel, sizeof(cfg->kernel)))
 		return config_refuse(&p, "kernel is no path");
 	if (cfg->initrd[0] && !config_is_path(cfg->initrd, sizeof(cfg->initrd)))

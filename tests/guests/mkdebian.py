@@ -63,7 +63,7 @@ echo "debian: $PRETTY_NAME, root $(grep ' / ' /proc/mounts | cut -d' ' -f1)"
 echo "debian: uuid $(cat /sys/class/dmi/id/product_uuid)"
 echo "debian: ready"
 cd /var
-while :; do setsid cttyhack dash -i; done
+while :; do PS1= setsid cttyhack dash -i; done
 """
 
 

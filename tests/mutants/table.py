@@ -308,7 +308,7 @@ DEVICES = [
       "\treturn h->repeats < h->repeats_max && h->equal", "\treturn h->equal",
       "an entropy source that repeats itself is given up"),
     m("rom-becomes-writable", "unit:ept", "arch/x86/vmx/ept_log.c",
-      "\t\t\ttable[i] |= table[i] & EPT_ROM ? 0 : EPT_W;", "\t\t\ttable[i] |= EPT_W;",
+      "\t\t\ttable[i] |= table[i] & EPT_DEVICE ? 0 : EPT_W;", "\t\t\ttable[i] |= EPT_W;",
       "the end of a move leaves ROM read-only"),
     m("shadow-from-the-start", "unit:firmware", "vmm/firmware.c",
       "vm->rom + vm->rom_size - GUEST_BIOS_SIZE", "vm->rom",

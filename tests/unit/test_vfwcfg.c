@@ -152,19 +152,23 @@ static void e820_has_ram_on_both_sides_of_the_hole(void **state)
 	uint32_t len;
 	uint8_t *map = read_file("etc/e820", &len);
 
-	assert_int_equal(len, 20);
+	assert_int_equal(len, 40); /* RAM, and the page of the generation id */
 	free(map);
 	teardown(NULL);
 	create(1, 5 * GiB);
 	map = read_file("etc/e820", &len);
-	assert_int_equal(len, 40);
+	assert_int_equal(len, 60);
 	memcpy(at, map, 16);
 	assert_int_equal(at[0], 0);
 	assert_int_equal(at[1], 3 * GiB);
 	memcpy(at, map + 20, 16);
+	assert_int_equal(at[0], GUEST_GENERATION);
+	assert_int_equal(at[1], PAGE_SIZE);
+	assert_int_equal(map[36], 2);
+	memcpy(at, map + 40, 16);
 	assert_int_equal(at[0], 4 * GiB);
 	assert_int_equal(at[1], 2 * GiB);
-	assert_int_equal(map[16] + map[36], 2);
+	assert_int_equal(map[16] + map[56], 2);
 	free(map);
 }
 

@@ -103,6 +103,7 @@ static void firmware_instead_of_a_kernel(void **state)
 	assert_int_equal(err.line, 3);
 	assert_int_equal(parse("memory 256M\nfirmware b\ninitrd k\n"), -E_INVAL);
 	assert_int_equal(parse("memory 256M\nfirmware b\ncmdline k\n"), -E_INVAL);
+	assert_int_equal(parse("memory 256M\nfirmware b\nmodule m\n"), -E_INVAL);
 	assert_int_equal(parse(BASE), 0);
 	cfg.firmware = 2;
 	assert_int_equal(vm_config_check(&cfg, &err), -E_INVAL);
