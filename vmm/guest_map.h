@@ -33,8 +33,8 @@
 #define GUEST_IOAPIC	    0xfec00000ull
 #define GUEST_LAPIC	    0xfee00000ull
 #define GUEST_APIC_REG_SIZE 0x1000ull
-#define GUEST_GENERATION    0xfef00000ull /* one page of memory: the VM generation id */
-#define GUEST_TEST_RAM	    0xff000000ull /* the test device's, where there is one */
+#define GUEST_GENERATION    0xfef00000ull  /* one page of memory: the VM generation id */
+#define GUEST_TEST_RAM	    0xff000000ull  /* the test device's, where there is one */
 #define GUEST_ROM_END	    GUEST_HIGH_MIN /* firmware's ROM lies below, up to here */
 
 /* Ports: power management block (ACPI), PCI configuration mechanism 1. */

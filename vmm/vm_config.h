@@ -59,7 +59,7 @@ struct vm_config {
 	uint32_t weight;
 	uint32_t disk_count;
 	uint8_t autostart, testdev, nic_count;
-	uint8_t firmware; /* `kernel` names a BIOS image, which boots from the first disk */
+	uint8_t firmware;	  /* `kernel` names a BIOS image, which boots from the first disk */
 	char kernel[VM_PATH_LEN]; /* file-pool path: "vms/web/vmlinuz" */
 	char initrd[VM_PATH_LEN]; /* empty: none */
 	char cmdline[VM_CMDLINE_LEN];
