@@ -304,6 +304,19 @@ static void test_ept_violation(void **state)
 	assert_int_equal(e.mmio.gpa, 0x1000);
 }
 
+/* Reads go through; a write is somebody's who has nothing there, logged or not. */
+static void test_rom_write(void **state)
+{
+	struct slat *s = cpu.setup.slat;
+
+	assert_int_equal(slat_map_rom(s, 0xfffc0000, 0x40000000, 0x40000), 0);
+	vmwrite(VMCS_GUEST_PHYS_ADDR, 0xffff1234);
+	assert_int_equal(decode(EXIT_REASON_EPT_VIOLATION, 0x182).kind, VCPU_EXIT_MMIO);
+	assert_int_equal(decode(EXIT_REASON_EPT_VIOLATION, 0x181).kind, VCPU_EXIT_RESOLVED);
+	assert_int_equal(slat_log_start(s, SLAT_LOG_WP), 0);
+	assert_int_equal(decode(EXIT_REASON_EPT_VIOLATION, 0x182).kind, VCPU_EXIT_MMIO);
+}
+
 /* Accesses that are no instruction's cannot be carried out for it. */
 static void test_no_memory(void **state)
 {
@@ -804,6 +817,7 @@ int main(void)
 	    TEST(test_host_exits),
 	    TEST(test_unknown_exits),
 	    TEST(test_ept_violation),
+	    TEST(test_rom_write),
 	    TEST(test_no_memory),
 	    TEST(test_iret_unblocking),
 	    TEST(test_requeue),
