@@ -31,7 +31,7 @@ class Pair:
                            nics=["lan", "dmz"])
         vms = [web, guests.ticker("tiny"), guests.ticker("busy", pages=1024, rate=800),
                guests.ticker("withdisk", disks=[self.disk2]),
-               guests.ticker("big", memory=280), guests.debian("debian", self.disk3, vcpus=2)]
+               guests.ticker("big", memory=280), guests.debian("debian", self.disk3)]
         self.alpha = lab.host("alpha", vms=vms, conf=NETWORKS, **host_options)
         self.beta = lab.host("beta", vms=[guests.ticker("hog", memory=280)],
                              conf=NETWORKS, **host_options)
