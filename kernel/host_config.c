@@ -30,7 +30,7 @@ void host_config_defaults(struct host_config *out)
 	    .escape = ']' & 0x1f,
 	    .nets = {{"lan", true, 0, 0}},
 	    .net_count = 1,
-	    .apicv = true,
+	    .apicv = APICV_AUTO,
 	};
 }
 
@@ -131,8 +131,16 @@ static bool parse_escape(struct host_config *c, const char *value)
 
 static bool parse_apicv(struct host_config *c, const char *value)
 {
-	c->apicv = strcmp(value, "auto") == 0;
-	return c->apicv || strcmp(value, "off") == 0;
+	static const char *const words[] = {
+	    [APICV_OFF] = "off", [APICV_AUTO] = "auto", [APICV_ON] = "on"};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
+		if (strcmp(value, words[i]))
+			continue;
+		c->apicv = i;
+		return true;
+	}
+	return false;
 }
 
 static const struct key keys[] = {
@@ -143,7 +151,7 @@ static const struct key keys[] = {
     {"console", parse_console, "com1 or com2, and a rate like 115200"},
     {"loglevel", parse_loglevel, "error, warn, info or debug"},
     {"escape", parse_escape, "'^' and a letter like ^], not ^C ^H ^I ^J ^M ^["},
-    {"apicv", parse_apicv, "auto or off"},
+    {"apicv", parse_apicv, "auto, on or off"},
 };
 
 static bool is_blank(char c)

@@ -9,7 +9,7 @@
  *   net dmz nic0 vlan 20  NAME nic0|none [vlan N] [mtu N]
  *   loglevel info         or error, warn, debug: on the console
  *   escape ^]             leaves a guest's console
- *   apicv auto | off      guests' APICs by the CPU if it can
+ *   apicv auto | on | off  guests' APICs by the CPU
  */
 #ifndef KERNEL_HOST_CONFIG_H
 #define KERNEL_HOST_CONFIG_H
@@ -25,6 +25,8 @@ struct host_net {
 	uint16_t mtu;  /* at most; 0: the NIC's */
 };
 
+enum host_apicv { APICV_OFF, APICV_AUTO, APICV_ON };
+
 struct host_config {
 	char name[32];
 	char pool[32];
@@ -36,7 +38,7 @@ struct host_config {
 	uint8_t escape; /* control character */
 	struct host_net nets[HOST_NETS_MAX];
 	unsigned net_count; /* never 0: 'lan' on the NIC when the file names none */
-	bool apicv;	    /* where the processor can */
+	uint8_t apicv;	    /* enum host_apicv */
 };
 
 struct host_config_error {

@@ -148,7 +148,7 @@ static void start_cpus(const struct handoff *ho, const struct acpi_facts *acpi)
 static void start_virt(void)
 {
 	virt = virt_detect();
-	if (!config.apicv)
+	if (config.apicv == APICV_OFF || (config.apicv == APICV_AUTO && !virt->apic_sound))
 		virt_forgo_apic();
 	if (virt->usable && virt_enable_cpu() != 0) {
 		log_error("virt: VT-x could not be switched on by this CPU");

@@ -18,6 +18,7 @@ struct virt_caps {
 	const char *why_not; /* words for the operator when not usable */
 	bool pml, ad_bits, page_1g, vpid, preemption_timer, tsc_scaling;
 	bool apic;	      /* local APICs of guests in hardware, interrupts delivered by it */
+	bool apic_sound;      /* and nothing says that it does so wrongly (docs/smp.md) */
 	bool rdtscp, invpcid; /* instructions that a guest has only with the backend's help */
 	bool xsavec;	      /* what the processor has of it is right (arch/x86/errata.h) */
 	uint32_t revision;

@@ -67,7 +67,7 @@ def smp(figures, args):
                                           "initrd": f"{build}/guest/initrd-bench.img"},
                   f"{LINUX_QUIET} bench.entry={0:016x}", vcpus=2)
     with Lab(args.folder / "smp", build=build) as lab:
-        hard = lab.host("hard", args.kind, cpus=2, vms=[ipi, linux])
+        hard = lab.host("hard", args.kind, cpus=2, vms=[ipi, linux], conf="apicv on\n")
         soft = lab.host("soft", args.kind, cpus=2, vms=[ipi], conf="apicv off\n")
         lab.start(hard, soft)
         ipis(figures, hard, "hardware")

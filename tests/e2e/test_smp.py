@@ -30,7 +30,7 @@ def linux(name, vcpus):
 @pytest.fixture(scope="module")
 def two(lab):
     vms = [smp("many", 16), smp("loop", 2, "loop"), linux("four", 4)]
-    hard = lab.host("hard", cpus=2, vms=vms)
+    hard = lab.host("hard", cpus=2, vms=vms, conf="apicv on\n")
     soft = lab.host("soft", cpus=2, vms=vms[:1], conf="apicv off\n")
     lab.start(hard, soft)
     yield hard, soft

@@ -55,7 +55,7 @@ static void test_whole(void **state)
 	assert_null(vmx_detect());
 	assert_true(vmx_caps.virt.pml && vmx_caps.virt.ad_bits && vmx_caps.virt.page_1g);
 	assert_true(vmx_caps.virt.preemption_timer && vmx_caps.virt.tsc_scaling);
-	assert_true(vmx_caps.virt.apic);
+	assert_true(vmx_caps.virt.apic && vmx_caps.virt.apic_sound);
 	assert_int_equal(vmx_caps.virt.revision, 0x12);
 	assert_int_equal(vmx_caps.timer_shift, 5);
 	/* Host interrupts, the host's TPR and caches are never the guest's. */
@@ -65,6 +65,16 @@ static void test_whole(void **state)
 	assert_true(c->cpu2 & CPU2_EPT && c->cpu2 & CPU2_WBINVD);
 	assert_false(c->cpu2 & CPU2_PML); /* only while a log is on */
 	assert_true(c->exit & EXIT_HOST_64 && c->exit & EXIT_ACK_INTR);
+}
+
+/* Virtual interrupts without posted ones: there is one such, and it is wrong. */
+static void test_apic_is_not_sound(void **state)
+{
+	whole();
+	without(MSR_VMX_PIN_CTLS, PIN_POSTED_INTR);
+	without(MSR_VMX_TRUE_PIN_CTLS, PIN_POSTED_INTR);
+	assert_null(vmx_detect());
+	assert_true(vmx_caps.virt.apic && !vmx_caps.virt.apic_sound);
 }
 
 static void test_words(void **state)
@@ -132,8 +142,11 @@ static void test_optional(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_adjust),   cmocka_unit_test(test_whole),
-	    cmocka_unit_test(test_words),    cmocka_unit_test(test_forced_exits),
+	    cmocka_unit_test(test_adjust),
+	    cmocka_unit_test(test_whole),
+	    cmocka_unit_test(test_apic_is_not_sound),
+	    cmocka_unit_test(test_words),
+	    cmocka_unit_test(test_forced_exits),
 	    cmocka_unit_test(test_optional),
 	};
 

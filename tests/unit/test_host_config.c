@@ -51,7 +51,7 @@ static void test_all_keys(void **state)
 	assert_int_equal(cfg.console_baud, 9600);
 	assert_int_equal(cfg.loglevel, LOG_DEBUG);
 	assert_int_equal(cfg.escape, 1);
-	assert_false(cfg.apicv);
+	assert_int_equal(cfg.apicv, APICV_OFF);
 }
 
 static void test_defaults(void **state)
@@ -64,7 +64,7 @@ static void test_defaults(void **state)
 	assert_int_equal(cfg.console_baud, 115200);
 	assert_int_equal(cfg.loglevel, LOG_INFO);
 	assert_int_equal(cfg.escape, 0x1d);
-	assert_true(cfg.apicv);
+	assert_int_equal(cfg.apicv, APICV_AUTO);
 }
 
 static void test_nets(void **state)
@@ -135,7 +135,7 @@ static const struct {
     {"name a\nconsole com1 115000", 2, "com1 or com2"},
     {"name a\nconsole com1 0", 2, "com1 or com2"},
     {"name a\nloglevel loud", 2, "error, warn, info or debug"},
-    {"name a\napicv on", 2, "auto or off"},
+    {"name a\napicv yes", 2, "auto, on or off"},
     {"name a\nescape ^C", 2, "'^' and a letter"},
     {"name a\nescape ]", 2, "'^' and a letter"},
     {"name a\nescape ^", 2, "'^' and a letter"},

@@ -71,7 +71,11 @@ static const char *adjust_primary(void)
 	return NULL;
 }
 
-/* All of it or nothing: parts alone would need a third way between the two. */
+/*
+ * All of it or nothing: parts alone would need a third way between the two. Processors
+ * that deliver virtual interrupts also post them; the one that does not, Bochs 2.7, lets
+ * an EOI deliver the next one although the guest's IF is 0.
+ */
 static void apic_detect(void)
 {
 	bool true_ctls = rdmsr(MSR_VMX_BASIC) & BASIC_TRUE_CTLS;
@@ -83,6 +87,10 @@ static void apic_detect(void)
 		       &missing) == 0 &&
 	    vmx_adjust(CPU2_APIC_ACCESSES | CPU2_X2APIC | CPU2_APIC_REGISTERS | CPU2_VIRTUAL_INTR,
 		       0, rdmsr(MSR_VMX_CPU_CTLS2), &got, &missing) == 0;
+	vmx_caps.virt.apic_sound =
+	    vmx_adjust(PIN_POSTED_INTR, 0,
+		       rdmsr(true_ctls ? MSR_VMX_TRUE_PIN_CTLS : MSR_VMX_PIN_CTLS), &got,
+		       &missing) == 0;
 }
 
 static const char *adjust_secondary(void)

@@ -123,6 +123,7 @@
 #define PIN_NMI		     (1u << 3)
 #define PIN_VIRTUAL_NMI	     (1u << 5)
 #define PIN_PREEMPTION_TIMER (1u << 6)
+#define PIN_POSTED_INTR	     (1u << 7)
 /* Primary processor-based controls */
 #define CPU_INTR_WINDOW (1u << 2)
 #define CPU_TSC_OFFSET	(1u << 3)
