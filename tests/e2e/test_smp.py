@@ -29,9 +29,10 @@ def linux(name, vcpus):
 
 @pytest.fixture(scope="module")
 def two(lab):
+    # Linux only in software: Bochs delivers wrongly in hardware (docs/smp.md).
     vms = [smp("many", 16), smp("loop", 2, "loop"), linux("four", 4)]
     hard = lab.host("hard", cpus=2, vms=vms, conf="apicv on\n")
-    soft = lab.host("soft", cpus=2, vms=vms[:1], conf="apicv off\n")
+    soft = lab.host("soft", cpus=2, vms=[vms[0], vms[2]], conf="apicv off\n")
     lab.start(hard, soft)
     yield hard, soft
     for host in (hard, soft):
@@ -70,11 +71,11 @@ def test_sixteen_cpus(two):
 
 
 def test_linux_on_four_cpus(two):
-    two[0].ok("start four")
-    with two[0].console("four") as con:
+    two[1].ok("start four")
+    with two[1].console("four") as con:
         con.expect(r"^guest: cpus 0-3\nguest: ready", LINUX_BOOT_TIMEOUT)
-    two[0].follow("four", 2)
-    two[0].ok("destroy four")
+    two[1].follow("four", 2)
+    two[1].ok("destroy four")
 
 
 def test_between_hardware_and_software(two):
