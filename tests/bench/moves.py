@@ -15,10 +15,11 @@ BLACKOUT = re.compile(r"blackout predicted ([\d.]+) ms, measured ([\d.]+) ms")
 STOP = re.compile(r"(\d+) bytes while the guest stood still")
 WORK = re.compile(r"own work in pre-copy: (\d+) ticks")
 
-# name, MiB of RAM, MiB rewritten by the guest's worker, pages a second
-MOVES = [("idle-256", "idle 256 MiB", 256, 0, 0), ("idle-1024", "idle 1 GiB", 1024, 0, 0),
-         ("work-16", "256 MiB, 16 MiB worker", 256, 16, 100),
-         ("work-64", "256 MiB, 64 MiB worker", 256, 64, 100)]
+# name, MiB of RAM, MiB rewritten by the guest's worker, pages a second, vCPUs
+MOVES = [("idle-256", "idle 256 MiB", 256, 0, 0, 1), ("idle-1024", "idle 1 GiB", 1024, 0, 0, 1),
+         ("work-16", "256 MiB, 16 MiB worker", 256, 16, 100, 1),
+         ("work-64", "256 MiB, 64 MiB worker", 256, 64, 100, 1),
+         ("two-cpus", "256 MiB, 16 MiB worker, 2 CPUs", 256, 16, 100, 2)]
 HOST_MEMORY = {256: 512, 1024: 1408}
 
 
@@ -32,9 +33,9 @@ def wait_peers(alpha, beta):
             raise AssertionError(f"{host.name} does not see {other.name}")
 
 
-def pair_start(lab, args, vms, memory=512, spare=()):
-    alpha, beta = lab.start(lab.host("alpha", args.kind, vms=vms, memory=memory),
-                            lab.host("beta", args.kind, vms=spare, memory=memory))
+def pair_start(lab, args, vms, memory=512, spare=(), cpus=1):
+    alpha, beta = lab.start(lab.host("alpha", args.kind, vms=vms, memory=memory, cpus=cpus),
+                            lab.host("beta", args.kind, vms=spare, memory=memory, cpus=cpus))
     wait_peers(alpha, beta)
     return alpha, beta
 
@@ -76,12 +77,13 @@ def move_figures(figures, name, memory, source, target):
 
 
 def one_move(figures, args, row):
-    key, name, memory, work, rate = row
+    key, name, memory, work, rate, cpus = row
     # Boot files go along when the target lacks them; it has them, and this is about RAM.
     guest, spare = (guests.linux(vm, memory=memory, work=work, rate=rate, build=args.build)
                     for vm in ("web", "spare"))
+    guest.vcpus = cpus
     with Lab(args.folder / key, build=args.build) as lab:
-        alpha, beta = pair_start(lab, args, [guest], HOST_MEMORY[memory], [spare])
+        alpha, beta = pair_start(lab, args, [guest], HOST_MEMORY[memory], [spare], cpus)
         alpha.ok("start web")
         with alpha.console("web") as con:
             con.expect("^guest: ready", WAIT)

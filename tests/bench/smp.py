@@ -67,11 +67,13 @@ def smp(figures, args):
                                           "initrd": f"{build}/guest/initrd-bench.img"},
                   f"{LINUX_QUIET} bench.entry={0:016x}", vcpus=2)
     with Lab(args.folder / "smp", build=build) as lab:
-        hard = lab.host("hard", args.kind, cpus=2, vms=[ipi, linux], conf="apicv on\n")
-        soft = lab.host("soft", args.kind, cpus=2, vms=[ipi], conf="apicv off\n")
+        hard = lab.host("hard", args.kind, cpus=2, vms=[ipi], conf="apicv on\n")
+        # Linux in software: Bochs delivers wrongly in hardware (docs/smp.md).
+        soft = lab.host("soft", args.kind, cpus=2, vms=[ipi, linux], conf="apicv off\n")
         lab.start(hard, soft)
         ipis(figures, hard, "hardware")
         ipis(figures, soft, "software")
-        soft.kill()
-        idle(figures, hard)
         hard.check()
+        hard.kill()
+        idle(figures, soft)
+        soft.check()

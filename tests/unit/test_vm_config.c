@@ -109,6 +109,32 @@ static void firmware_instead_of_a_kernel(void **state)
 	assert_int_equal(vm_config_check(&cfg, &err), -E_INVAL);
 }
 
+/* A MAC is given, or made: always the same for the same VM, never the same for two cards. */
+static void network_cards(void **state)
+{
+	static const uint8_t given[6] = {0x52, 0x54, 0x00, 0x12, 0xab, 0xcd};
+	uint8_t made[6];
+
+	assert_int_equal(parse(BASE "nic eth0 lan\n"
+				    "nic eth1 dmz 52:54:00:12:AB:cd unfiltered\n"),
+			 0);
+	assert_int_equal(cfg.nic_count, 2);
+	assert_string_equal(cfg.nics[0].name, "eth0");
+	assert_string_equal(cfg.nics[0].network, "lan");
+	assert_int_equal(cfg.nics[0].unfiltered, 0);
+	assert_string_equal(cfg.nics[1].network, "dmz");
+	assert_memory_equal(cfg.nics[1].mac, given, 6);
+	assert_int_equal(cfg.nics[1].unfiltered, 1);
+	memcpy(made, cfg.nics[0].mac, 6);
+	assert_int_equal(made[0] & 3, 2); /* locally administered, one station's */
+	assert_int_equal(parse(BASE "nic eth0 lan\nnic eth1 lan\n"), 0);
+	assert_memory_equal(cfg.nics[0].mac, made, 6);
+	assert_memory_not_equal(cfg.nics[1].mac, made, 6);
+	assert_int_equal(parse(BASE "nic eth0 lan\nuuid 00112233-4455-6677-8899-aabbccddeeff\n"),
+			 0);
+	assert_memory_not_equal(cfg.nics[0].mac, made, 6);
+}
+
 static void defaults(void **state)
 {
 	assert_int_equal(parse(BASE), 0);
@@ -154,6 +180,16 @@ static void errors_name_line_and_expectation(void **state)
 	    {BASE "uuid 00112233x4455-6677-8899-aabbccddeeff\n", "uuid: expected", 3},
 	    {BASE "uuid 0011223g-4455-6677-8899-aabbccddeeff\n", "uuid: expected", 3},
 	    {BASE "disk vda\n", "expected 'disk NAME aoe", 3},
+	    {BASE "nic eth0\n", "expected 'nic NAME NETWORK", 3},
+	    {BASE "nic toolongname lan\n", "up to 7", 3},
+	    {BASE "nic eth0 a/b\n", "name of a network", 3},
+	    {BASE "nic eth0 lan 52:54:00:12:34\n", "expected a MAC", 3},
+	    {BASE "nic eth0 lan 52:54:00:12:34:567\n", "expected a MAC", 3},
+	    {BASE "nic eth0 lan 53:54:00:12:34:56\n", "no group", 3},
+	    {BASE "nic eth0 lan fast\n", "found 'fast'", 3},
+	    {BASE "nic a l 52:54:00:00:00:01\nnic b l 52:54:00:00:00:01\n", "has the MAC of a", 0},
+	    {BASE "nic a l\nnic a l\n", "nic a: this name was given before", 0},
+	    {BASE "nic a l\nnic b l\nnic c l\nnic d l\nnic e l\n", "at most 4 network", 7},
 	    {BASE "disk vda aoe 1.0 rw\n", "expected 'disk NAME aoe", 3},
 	    {BASE "disk vda aoe 1.0 readonly x\n", "expected 'disk NAME aoe", 3},
 	    {BASE "disk vda nfs 1.0\n", "aoe or local, found 'nfs'", 3},
@@ -277,6 +313,7 @@ int main(void)
 	    cmocka_unit_test(full_example),
 	    cmocka_unit_test(modules_and_testdev),
 	    cmocka_unit_test(firmware_instead_of_a_kernel),
+	    cmocka_unit_test(network_cards),
 	    cmocka_unit_test(defaults),
 	    cmocka_unit_test(errors_name_line_and_expectation),
 	    cmocka_unit_test(limits_of_length),
