@@ -8,30 +8,36 @@ import time
 
 import pytest
 
-from lab import guests
+from lab import Stream, guests
 from lab.guests import Guest, LINUX_MEMORY, LINUX_QUIET
 from lab.host import SCALE
 from lab.pair import LINUX_BOOT_TIMEOUT, MOVE_TIMEOUT
 
 TICKERS = [f"t{n}" for n in range(1, 6)]
 WAIT = 60 * SCALE
+ELF = "10.7.0.5"
+MOVES = 10
 
 
 def ender(name):
     return Guest(name, 4, {"kernel": "build/guest/ender.elf"}, "-")
 
 
-def elf_linux(name):
+def elf_linux(name, disk):
+    """Two CPUs, with work on memory, disk and network."""
     return Guest(name, LINUX_MEMORY,
                  {"kernel": "build/guest/vmlinux", "initrd": "build/guest/initrd.img"},
-                 f"{LINUX_QUIET} pagurus.work=4 pagurus.rate=50 pagurus.tick", vcpus=2)
+                 f"{LINUX_QUIET} pagurus.work=4 pagurus.rate=50 pagurus.tick pagurus.disk=vda "
+                 f"pagurus.net={ELF}", disks=[disk], nics=["lan"], vcpus=2)
 
 
 @pytest.fixture(scope="module")
 def crab(lab):
     tickers = [guests.ticker(name, pages=64, rate=50) for name in TICKERS]
     bulk = guests.ticker("bulk", memory=16, pages=1536, rate=1)
-    host = lab.host("crab", cpus=2, vms=[*tickers, bulk, ender("ender"), elf_linux("elf")])
+    disk = lab.net.vblade(5, 0, size=16 << 20)
+    host = lab.host("crab", cpus=2,
+                    vms=[*tickers, bulk, ender("ender"), elf_linux("elf", disk)])
     lab.start(host)
     for name in TICKERS:
         host.ok(f"start {name}")
@@ -161,20 +167,30 @@ def meet(pair, crab):
 
 
 def test_two_vcpus_move(lab, pair, crab):
-    """Not to a host with one CPU; to one with two, every page compared; then its power button."""
+    """Not to a host with one CPU; ten times between two with two, every page compared each time,
+    under one TCP connection; then its power button."""
     meet(pair, crab)
     crab.fails("migrate elf beta", r"FAIL CPUs +2 +1\n")
-    before = crab.follow("elf", 2)
     for name in TICKERS:  # the wire is what takes long here
         crab.ok(f"pause {name}")
     twin = lab.host("twin", cpus=2)
+    stream = Stream(ELF)
     try:
         lab.start(twin)
         pair.wait_peer(crab, "twin")
-        move(crab, twin, "elf", "--verify --max-downtime 5000")
-        twin.follow("elf", 3).after(before)
-        twin.ok("shutdown elf")
-        wait_state(twin, "elf", "off")
+        pair.wait_peer(twin, "crab")
+        source, target = crab, twin
+        before = source.follow("elf", 1)
+        for _ in range(MOVES):
+            move(source, target, "elf", "--verify --max-downtime 5000")
+            after = target.follow("elf", 1)
+            after.after(before)
+            stream.check()
+            source, target, before = target, source, after
+        stream.wait(20, WAIT)
+        stream.close()
+        source.ok("shutdown elf")
+        wait_state(source, "elf", "off")
         twin.check()
     finally:
         twin.kill()

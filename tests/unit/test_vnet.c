@@ -367,6 +367,16 @@ static void a_large_packet_is_cut(void **state)
 	assert_int_equal(d->port.stats.filtered, 1);
 }
 
+/* Off its network (somebody has the MAC there) it must not wait for room that never comes. */
+static void a_card_without_a_network(void **state)
+{
+	network_detach(&d->port);
+	send_frame(0, 60);
+	assert_int_equal(used_count(VNET_TX), 1);
+	assert_int_equal(heard_count, 0);
+	assert_int_equal(fake_timers_armed(), 0);
+}
+
 static void a_vector_for_each_queue(void **state)
 {
 	for (unsigned i = 0; i < 3; i++) {
@@ -518,6 +528,7 @@ int main(void)
 					    teardown),
 	    cmocka_unit_test_setup_teardown(a_frame_from_the_guest, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_large_packet_is_cut, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_card_without_a_network, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_vector_for_each_queue, setup, teardown),
 	    cmocka_unit_test_setup_teardown(hostile_rings, setup, teardown),
 	    cmocka_unit_test_setup_teardown(states_are_checked, setup, teardown),

@@ -92,6 +92,10 @@ static int send_frame(struct vnet *d)
 	struct netbuf *nb;
 	int len;
 
+	if (!d->port.net) { /* kept off its network: a cable with nothing at its end */
+		d->next_frame = d->packet.frames;
+		return 0;
+	}
 	if (!network_send_room(&d->port))
 		return -E_AGAIN;
 	nb = network_frame_alloc();
