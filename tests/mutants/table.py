@@ -391,6 +391,40 @@ SCHEDULER = [
       "the host's tasks leave guests their half"),
 ]
 
+GUEST_CARDS = [
+    m("masked-message-sent", "unit:vpci", "vmm/dev/msix.c",
+      "\t\tif (!(x->s->pending & ~x->s->masked & BIT(i)))", "\t\tif (!(x->s->pending & BIT(i)))",
+      "a masked vector's message waits"),
+    m("message-and-line", "unit:vpci", "vmm/dev/vpci_func.c",
+      " &&\n\t       !(f->regs->msix_control & PCI_MSIX_ENABLE);", ";",
+      "a function with MSI-X on drives no INTA"),
+    m("merged-buffers-one-by-one", "unit:vnet", "vmm/dev/vnet_rx.c",
+      "\twants = err ? -E_PROTO : virtq_publish(q, n);",
+      "\twants = err ? -E_PROTO : virtq_publish(q, 1);",
+      "all buffers of a frame become visible together"),
+    m("half-a-frame-taken", "unit:vnet", "vmm/dev/vnet_rx.c",
+      "\t\t\tvirtq_unpop(q, n);\n\t\t\treturn got;", "\t\t\treturn got;",
+      "a frame that finds too few buffers uses up none"),
+    m("backlog-without-bound", "unit:vnet", "vmm/dev/vnet_rx.c",
+      "d->backlog_count == VNET_BACKLOG_MAX", "d->backlog_count == 100 * VNET_BACKLOG_MAX",
+      "a guest that gives no buffers holds few frames"),
+    m("paused-card-receives", "unit:vnet", "vmm/dev/vnet.c",
+      "\treturn !d->quiesced && d->v.vdev.vm->clock.running &&", "\treturn d->v.vdev.vm->clock.running &&",
+      "nothing is written into a guest that is being moved"),
+    m("segment-sequence", "unit:vnet_offload", "vmm/dev/vnet_offload.c",
+      "get_be32(out + tcp + TCP_SEQ) + i * p->hdr.gso_size);", "get_be32(out + tcp + TCP_SEQ) + i);",
+      "each segment has its own sequence number"),
+    m("segment-beyond-frame", "unit:vnet_offload", "vmm/dev/vnet_offload.c",
+      "p->head_len + p->hdr.gso_size > p->frame_max", "p->hdr.gso_size > 65000",
+      "a segment is no longer than a frame"),
+    m("frames-left-behind", "unit:move", "migrate/send.c",
+      "\t\tframes_send(m);\n", "",
+      "what came to the old host for the guest follows it"),
+    m("network-not-compared", "unit:move", "migrate/checks.c",
+      "\tcheck_words(l, f->mtu, name, n->network,", "\tcheck_words(l, true, name, n->network,",
+      "a guest does not move to a host without its network"),
+]
+
 GUEST_NETWORKS = [
     m("spoofed-source", "unit:network", "kernel/net/network_filter.c",
       "\treturn p->filter_off || !memcmp", "\treturn true || !memcmp",
@@ -487,4 +521,4 @@ PROCESSOR = [
       "\t\treturn last <= limit;", "\t\treturn true;", "OUTS beyond the limit is #GP"),
 ]
 
-MUTANTS = PAGES + STREAM + HANDOVER + DEVICES + WIRE + GUEST_NETWORKS + MACHINES + SCHEDULER + PROCESSOR
+MUTANTS = PAGES + STREAM + HANDOVER + DEVICES + WIRE + GUEST_CARDS + GUEST_NETWORKS + MACHINES + SCHEDULER + PROCESSOR
