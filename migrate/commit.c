@@ -9,7 +9,8 @@
 #include "kernel/time.h"
 #include "migrate/move.h"
 
-#define AGAIN_NS (NS_PER_S / 2) /* between attempts in doubt */
+#define AGAIN_NS     (NS_PER_S / 2)    /* between attempts in doubt */
+#define STOOD_MAX_NS (3600 * NS_PER_S) /* no stop-and-copy takes longer: a peer's number */
 
 static void enter_doubt(struct move *m, const char *why)
 {
@@ -136,6 +137,7 @@ int commit_source(struct move *m)
 	m->too_late = true;
 	move_set_handover(m, HANDOVER_WAIT_COMMITTED);
 	memcpy(c.move_id, m->uuid, sizeof(c.move_id));
+	c.ns = m->was_running ? time_ns() - m->vm->clock.frozen_ns : 0;
 	err = stream_send(&m->st, STREAM_COMMIT, &c, sizeof(c));
 	if (err) /* some of it may have left: that counts as sent */
 		log_warn("migrate: %s: %s", m->p.vm, m->st.reason);
@@ -226,6 +228,7 @@ int commit_target(struct move *m)
 		return target_discards(m, "ended before COMMIT");
 	m->too_late = true;
 	m->paused_ns = time_ns();
+	m->stood_ns = MIN(((const struct stream_commit *)r.payload)->ns, STOOD_MAX_NS);
 	if (!handover_disk(m->vm))
 		return target_runs(m, false);
 	return target_takes(m);

@@ -35,6 +35,7 @@ struct move {
 	struct stream_run *runs;
 	uint32_t run_count, batch; /* zero runs gathered; pages in the record being built */
 	uint64_t round_pages, paused_ns;
+	uint64_t stood_ns;    /* target: how long the guest had stood still at COMMIT */
 	uint64_t work_before; /* sched_work_ticks() when stage 2 began, at both ends */
 	uint64_t stop_before; /* bytes on the wire when stage 3 began */
 	bool was_running;

@@ -155,6 +155,7 @@ static void activate(struct move *m)
 	move_set_stage(m, STAGE_ACTIVATION);
 	move_set_vm_state(m->vm, VM_PAUSED);
 	if (m->was_running) {
+		vm_clock_skip(m->vm, m->stood_ns + time_ns() - m->paused_ns);
 		err = vm_resume(m->vm);
 		if (err)
 			log_error("migrate: %s is ours but cannot run: %s", m->p.vm, err_text(err));

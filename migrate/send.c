@@ -199,6 +199,7 @@ static void resume_here(struct move *m)
 		move_set_vm_state(m->vm, VM_PAUSED);
 	if (!m->paused_ns || !m->was_running || m->vm->state != VM_PAUSED)
 		return;
+	vm_clock_skip(m->vm, time_ns() - m->vm->clock.frozen_ns);
 	err = vm_resume(m->vm);
 	if (err)
 		log_error("migrate: %s cannot go on: %s", m->p.vm, err_text(err));

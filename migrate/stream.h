@@ -185,7 +185,7 @@ struct stream_state_end {
 
 struct stream_commit {
 	uint8_t move_id[16];
-	uint64_t ns; /* COMMITTED: from receiving COMMIT to running */
+	uint64_t ns; /* COMMIT: since the guest stopped; COMMITTED: from COMMIT to running */
 };
 
 struct stream_error {

@@ -46,6 +46,7 @@ struct vm_clock {
 	uint64_t tsc_ratio;  /* 16.48 fixed point, 0 for 1:1 */
 	uint64_t tsc_offset; /* guest TSC = scaled host TSC + offset, while running */
 	uint64_t frozen_tsc; /* guest TSC while not running */
+	uint64_t frozen_ns;  /* host time when it stopped */
 	bool running;
 };
 
@@ -138,6 +139,11 @@ uint64_t vm_guest_tsc(const struct vm *vm);
 uint64_t vm_tsc_to_ns(const struct vm *vm, uint64_t guest_tsc);
 /* The clock in a move: frozen on the source, set (frozen) on the target before vm_resume. */
 void vm_clock_set(struct vm *vm, uint64_t guest_tsc);
+/*
+ * While it stands still: make it ns later, as if it had gone on. After a blackout that the
+ * guest did not ask for its clocks must be right: what fell due meanwhile fires once, at once.
+ */
+void vm_clock_skip(struct vm *vm, uint64_t ns);
 /* For the life cycle only: frequency from the CPUID policy, stop, go on. */
 void vm_clock_init(struct vm *vm);
 void vm_clock_freeze(struct vm *vm);

@@ -61,6 +61,12 @@ void vm_clock_init(struct vm *vm)
 void vm_clock_freeze(struct vm *vm)
 {
 	vm_clock_set(vm, vm_guest_tsc(vm));
+	vm->clock.frozen_ns = time_ns();
+}
+
+void vm_clock_skip(struct vm *vm, uint64_t ns)
+{
+	vm->clock.frozen_tsc += mul_div(ns, vm->clock.tsc_khz, 1000000);
 }
 
 void vm_clock_run(struct vm *vm)

@@ -59,6 +59,9 @@ struct fake_nic {
 extern struct fake_nic fake_nics[HOSTS];
 extern bool fake_pair_nic; /* the next VM has a card; after fake_pair_reset */
 
+/* When the guest stopped last; by how much its clock was set forward then. */
+extern uint64_t fake_stopped_ns, fake_skipped_ns;
+
 void fake_pair_reset(void);
 /* A running VM on alpha: some pages filled, shared: with a disk on the fake storage. */
 struct vm *fake_pair_vm(uint64_t memory, bool shared);

@@ -57,6 +57,22 @@ static void test_starts_at_zero_and_runs(void **state)
 	assert_int_equal(vm_now_ns(&vm), NS_PER_S);
 }
 
+/* A blackout: afterwards the guest's clock is where it would be without. */
+static void test_catches_up(void **state)
+{
+	begin(3000000, 2000000);
+	vm_clock_run(&vm);
+	pass(NS_PER_S);
+	vm_clock_freeze(&vm);
+	assert_int_equal(vm.clock.frozen_ns, fake_time_ns);
+	pass(300 * NS_PER_MS);
+	vm_clock_skip(&vm, fake_time_ns - vm.clock.frozen_ns);
+	vm_clock_run(&vm);
+	assert_near(vm_now_ns(&vm), NS_PER_S + 300 * NS_PER_MS, 10);
+	pass(NS_PER_S);
+	assert_near(vm_now_ns(&vm), 2 * NS_PER_S + 300 * NS_PER_MS, 20);
+}
+
 static void test_stands_still_and_goes_on(void **state)
 {
 	begin(1000000, 1000000);
@@ -153,6 +169,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_starts_at_zero_and_runs),
+	    cmocka_unit_test(test_catches_up),
 	    cmocka_unit_test(test_stands_still_and_goes_on),
 	    cmocka_unit_test(test_goes_on_at_another_host),
 	    cmocka_unit_test(test_noise_needs_no_multiplier),
