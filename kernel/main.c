@@ -41,7 +41,6 @@
 #include "migrate/migrate.h"
 #include "vmm/commands_vm.h"
 #include "vmm/vm.h"
-#include "vmm/vm_nics.h"
 
 #define PAGURUS_VERSION "0.1"
 
@@ -279,7 +278,6 @@ static void start_console(void)
 
 static void main_task(void *arg)
 {
-	static const struct migrate_hooks hooks = {.announce = vm_announce};
 	struct mem_stats mem;
 	char size[2][16];
 
@@ -289,7 +287,7 @@ static void main_task(void *arg)
 	start_network();
 	if (ata_init() != 0)
 		log_error("ata: out of memory, local disks are not there");
-	migrate_init(&hooks);
+	migrate_init();
 	if (vm_service_start() != 0)
 		log_error("vm: out of memory, guests cannot power themselves off");
 	log_info("host: %s is up", config.name);

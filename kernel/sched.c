@@ -66,7 +66,8 @@ void sched_charge(struct run_queue *q)
 	struct task *t = q->current;
 	uint64_t now = time_ns(), ns = now - q->charged_ns;
 
-	if (!t)
+	/* another CPU's clock may be a little ahead: time already charged is not charged back */
+	if (!t || now <= q->charged_ns)
 		return;
 	q->charged_ns = now;
 	t->used_ns += ns;

@@ -7,9 +7,8 @@
 #include "kernel/log.h"
 #include "migrate/move.h"
 
-void migrate_init(const struct migrate_hooks *hooks)
+void migrate_init(void)
 {
-	migrate_state()->hooks = hooks;
 	link_listen(receive_accept, NULL);
 }
 

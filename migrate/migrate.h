@@ -21,14 +21,8 @@ struct migrate_options {
 	bool dry_run; /* stop after the checks */
 };
 
-struct migrate_hooks {
-	/* The VM runs here now: tell the network (gratuitous ARP / RARP for its NICs). May be NULL.
-	 */
-	void (*announce)(struct vm *vm);
-};
-
-/* Accept moves from other hosts. After link_init; hooks stays valid. */
-void migrate_init(const struct migrate_hooks *hooks);
+/* Accept moves from other hosts. After link_init. */
+void migrate_init(void);
 
 /*
  * Start to move vm to a peer; *id names the move. 0, -E_STATE (neither running nor

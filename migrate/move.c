@@ -186,9 +186,11 @@ void move_free_vm(struct move *m)
 	for (unsigned i = 0; i < vm->disk_count; i++)
 		vm->disks[i].owned = false;
 	vm->gave_away = true;
+	vm->serving = true; /* destroying blocks: no command may come between */
 	vm->move = NULL;
 	vm->move_under_way = false;
 	vm_destroy(vm);
+	vm->serving = false;
 	err = vm_undefine(vm);
 	if (err)
 		log_error("migrate: %s stays listed: %s", m->p.vm, err_text(err));

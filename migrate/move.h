@@ -64,7 +64,6 @@ struct migrate_state {
 	unsigned next_outcome;
 	uint32_t last_id;
 	unsigned incoming;
-	const struct migrate_hooks *hooks;
 };
 struct migrate_state *migrate_state(void);
 

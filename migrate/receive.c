@@ -148,7 +148,6 @@ static int receive_all(struct receiver *rx)
 /* Stage 5. It is ours; what fails now is reported, not undone. */
 static void activate(struct move *m)
 {
-	const struct migrate_hooks *hooks = migrate_state()->hooks;
 	struct stream_commit c = {.ns = 0};
 	int err;
 
@@ -159,8 +158,6 @@ static void activate(struct move *m)
 		err = vm_resume(m->vm);
 		if (err)
 			log_error("migrate: %s is ours but cannot run: %s", m->p.vm, err_text(err));
-		else if (hooks && hooks->announce)
-			hooks->announce(m->vm);
 	}
 	m->p.target_ns = c.ns = time_ns() - m->paused_ns;
 	memcpy(c.move_id, m->uuid, sizeof(c.move_id));

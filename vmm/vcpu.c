@@ -100,11 +100,14 @@ static void take_signals(struct vcpu *v)
 void vcpu_init_ipi(struct vcpu *v)
 {
 	v->init_pending = true;
+	v->sipi_pending = false; /* an older one was for the life that ends */
 	vcpu_kick(v);
 }
 
 void vcpu_sipi(struct vcpu *v, uint8_t vector)
 {
+	if (!v->wait_sipi && !v->init_pending)
+		return; /* SDM vol. 3, "INIT and SIPI": only a processor that waits takes it */
 	v->sipi_vector = vector;
 	v->sipi_pending = true;
 	vcpu_kick(v);

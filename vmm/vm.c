@@ -242,8 +242,10 @@ int vm_start(struct vm *vm)
 	drop_crashed(vm);
 	vm->test_ended = false;
 	err = vm_build(vm, NULL);
-	if (err)
+	if (err) {
+		set_state(vm, VM_OFF); /* also one that had crashed: its machine is gone */
 		return err;
+	}
 	err = vm_own_disks(vm);
 	if (err)
 		goto undo_build;
@@ -367,6 +369,8 @@ static void reset(struct vm *vm)
 	log_info("vm %s: reset by the guest", vm->cfg.name);
 	vm->reset_not_before_ns = time_ns() + RESET_PACE_NS;
 	halt(vm);
+	if (vm->crash_requested || vm->poweroff_requested)
+		return; /* another CPU of the guest was quicker: that is served next */
 	if (vm->state != VM_RUNNING) { /* stopped meanwhile: when it runs again */
 		vm->reset_requested = true;
 		return;

@@ -118,7 +118,7 @@ struct vm {
 	bool force_disks; /* the next start takes reservations away from whoever holds them */
 	bool gave_away;	  /* another host owns it: freeing must not touch the disks */
 	bool move_under_way;
-	bool serving; /* the service task is resetting it or switching it off, which blocks */
+	bool serving; /* being reset, switched off or freed, which blocks: no command may come */
 	void *move;   /* migrate's own, opaque here */
 	struct vm_stats stats;
 };

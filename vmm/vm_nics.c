@@ -43,12 +43,6 @@ unsigned vm_nic_look(const struct vm_nic_config *cfg, bool *mac_taken)
 	return network_mtu(net);
 }
 
-void vm_announce(struct vm *vm)
-{
-	for (uint32_t i = 0; i < vm->nic_count; i++)
-		vnet_announce(vm->nics[i]);
-}
-
 struct netbuf *vm_take_frame(struct vm *vm, unsigned *nic)
 {
 	for (uint32_t i = 0; i < vm->nic_count; i++) {

@@ -14,8 +14,6 @@ unsigned vm_nic_mtu(const struct vm *vm, unsigned nic);
 /* On this host: MTU of the network that cfg names, 0 for none; has somebody cfg's MAC there? */
 unsigned vm_nic_look(const struct vm_nic_config *cfg, bool *mac_taken);
 
-/* The VM goes on here after a move: tell each network. */
-void vm_announce(struct vm *vm);
 /* A frame that waits for the paused guest, and for which card; NULL: none. Gives the reference. */
 struct netbuf *vm_take_frame(struct vm *vm, unsigned *nic);
 /* A frame for the guest from elsewhere. Harmless for any number and length. */

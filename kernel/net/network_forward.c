@@ -9,6 +9,8 @@
 #include "kernel/net/network_inner.h"
 #include "kernel/time.h"
 
+#define TICK_ROUNDS 4 /* frames of each port in one go before others get their turn */
+
 struct route {
 	struct guest_port *port; /* one port, or NULL */
 	bool flood;		 /* every port that wants it */
@@ -159,7 +161,7 @@ void network_tick(struct timer *t)
 	bool more = true;
 
 	/* What receivers send meanwhile is taken too, but not without end. */
-	for (unsigned i = 0; more && i < NETWORK_QUEUE_MAX; i++)
+	for (unsigned i = 0; more && i < TICK_ROUNDS; i++)
 		more = deliver_one_of_each(net);
 	for (struct list *n = net->ports.next; n != &net->ports; n = n->next) {
 		if (!list_empty(&list_entry(n, struct guest_port, node)->queue))

@@ -20,7 +20,6 @@ uint64_t fake_stream_bytes[HOSTS];
 uint64_t fake_record_ends[4096];
 unsigned fake_record_count;
 unsigned fake_guest_writes;
-unsigned fake_announced[HOSTS];
 uint64_t fake_boot_ids[HOSTS];
 
 struct migrate_state *migrate_state(void)
@@ -728,6 +727,7 @@ struct netbuf *vm_take_frame(struct vm *vm, unsigned *nic)
 	nb->data = (uint8_t *)(nb + 1);
 	nb->len = 60 + n->waiting;
 	memset(nb->data, 0x40 + n->waiting, nb->len);
+	memcpy(nb->data, vm->cfg.nics[0].mac, ETH_ALEN);
 	return nb;
 }
 
@@ -744,7 +744,7 @@ void vm_give_frame(struct vm *vm, unsigned nic, const void *frame, size_t len)
 	assert_int_equal(nic, 0);
 	n->given++;
 	n->bytes += len;
-	n->last = *(const uint8_t *)frame;
+	n->last = ((const uint8_t *)frame)[ETH_ALEN];
 }
 
 void vm_service_wake(void)
@@ -849,13 +849,6 @@ static void guest_writes(void)
 
 /* ---- the pair ---- */
 
-static void announce(struct vm *vm)
-{
-	fake_announced[fake_host]++;
-}
-
-static const struct migrate_hooks hooks = {.announce = announce};
-
 void fake_pair_reset(void)
 {
 	fake_kernel_reset();
@@ -863,7 +856,6 @@ void fake_pair_reset(void)
 	memset(&fake_storage, 0, sizeof(fake_storage));
 	memset(fake_states, 0, sizeof(fake_states));
 	memset(fake_stream_bytes, 0, sizeof(fake_stream_bytes));
-	memset(fake_announced, 0, sizeof(fake_announced));
 	memset(fake_nics, 0, sizeof(fake_nics));
 	fake_pair_nic = false;
 	fake_faults = (struct fake_faults){.cut_at = UINT64_MAX,
@@ -883,7 +875,7 @@ void fake_pair_reset(void)
 		peers[i].cpus = 2;
 		peers[i].can_run_guests = true;
 		fake_host = i;
-		migrate_init(&hooks);
+		migrate_init();
 	}
 	fake_host = 0;
 }

@@ -72,7 +72,6 @@ bool fake_pair_same(const uint8_t *memory, const struct vm *vm);
 void fake_pair_free(void);
 /* The guest writes pages of its own accord between records while it runs. */
 extern unsigned fake_guest_writes;
-extern unsigned fake_announced[HOSTS];
 /* File pool of a host: content in static memory. */
 void fake_pair_add_file(int host, const char *path, const uint8_t *data, uint64_t size);
 unsigned fake_pair_files(int host);

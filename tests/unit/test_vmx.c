@@ -387,6 +387,11 @@ static void test_injection_gates(void **state)
 	assert_true(hw_vcpu_can_inject_nmi(&cpu));
 	vmwrite(VMCS_GUEST_RFLAGS, 0x202);
 	assert_true(hw_vcpu_can_inject_irq(&cpu));
+	/* a single step that waits would be forgotten */
+	vmwrite(VMCS_GUEST_PENDING_DBG, PENDING_DBG_BS);
+	assert_false(hw_vcpu_can_inject_irq(&cpu));
+	assert_false(hw_vcpu_can_inject_nmi(&cpu));
+	vmwrite(VMCS_GUEST_PENDING_DBG, 0);
 	vmwrite(VMCS_GUEST_INTR_STATE, INTR_STATE_STI);
 	assert_false(hw_vcpu_can_inject_irq(&cpu));
 	vmwrite(VMCS_GUEST_INTR_STATE, INTR_STATE_NMI);

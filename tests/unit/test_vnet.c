@@ -212,10 +212,15 @@ static int setup(void **state)
 {
 	vm = machine(&d);
 	switch_init(&sw, NULL);
-	run_on(d);
 	neighbour = (struct guest_port){.name = "n", .receive = neighbour_receive};
 	memcpy(neighbour.mac, neighbour_mac, 6);
 	assert_int_equal(network_attach(lan, &neighbour), 0);
+	heard_count = 0;
+	run_on(d);
+	fake_run(NS_PER_MS);
+	/* the card says that it is here: RARP, to all */
+	assert_int_equal(heard_count, 1);
+	assert_memory_equal(heard[0] + 6, cfg.mac, 6);
 	heard_count = 0;
 	fake_msis = 0;
 	start_driver(FEATURES);
@@ -370,6 +375,7 @@ static void a_large_packet_is_cut(void **state)
 /* Off its network (somebody has the MAC there) it must not wait for room that never comes. */
 static void a_card_without_a_network(void **state)
 {
+	announce_stop(&d->announce);
 	network_detach(&d->port);
 	send_frame(0, 60);
 	assert_int_equal(used_count(VNET_TX), 1);

@@ -123,8 +123,8 @@ int virtq_read_chain(struct virtq *q, uint16_t head, struct virtq_chain *out)
 
 	out->head = head;
 	out->count = 0;
-	/* a loop of descriptors ends here: no chain has more of them than two tables hold */
-	for (unsigned steps = 0; steps < 2 * VIRTQ_MAX_SIZE; steps++) {
+	/* a loop of descriptors ends here; empty ones count, and the one that leads to a table */
+	for (unsigned steps = 0; steps <= VIRTQ_MAX_SEGS; steps++) {
 		struct desc d;
 		int err = desc_read(q, &t, i, &d);
 

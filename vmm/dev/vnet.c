@@ -45,9 +45,12 @@ static void vnet_notify(struct virtio_pci *v, unsigned queue)
 		vnet_tx_work(from_virtio(v));
 }
 
-static void send_again(struct timer *t)
+static void work_again(struct timer *t)
 {
-	vnet_tx_work(container_of(t, struct vnet, again));
+	struct vnet *d = container_of(t, struct vnet, again);
+
+	vnet_rx_work(d);
+	vnet_tx_work(d);
 }
 
 static bool vnet_driver_reset(struct virtio_pci *v)
@@ -76,7 +79,10 @@ static void vnet_config_write(struct virtio_pci *v, unsigned offset, unsigned si
 {
 }
 
-/* From now on frames reach the card. Its MAC was looked at when the VM was defined or checked. */
+/*
+ * From now on frames reach the card. Its MAC was looked at when the VM was defined or
+ * checked. The wire hears that it is here: after a move that is how frames find it.
+ */
 static void join(struct vnet *d)
 {
 	int err;
@@ -90,6 +96,8 @@ static void join(struct vnet *d)
 	if (err)
 		log_error("vnet: %s stays off network %s: %s", d->port_name, d->net->name,
 			  err_text(err));
+	else
+		announce_start(&d->announce, &d->port, &d->s.addrs);
 }
 
 static void vnet_reset(struct vdev *vd)
@@ -137,12 +145,17 @@ static int vnet_check(const struct vdev *vd, const void *state)
 {
 	const struct vnet *d = from_vdev((struct vdev *)vd);
 	const struct vnet_state *s = state;
+	const struct guest_port *p;
 	int err = virtio_pci_check(&d->v, &s->v);
 
 	if (err)
 		return err;
 	if (memcmp(s->mac, d->cfg.mac, ETH_ALEN))
 		return vdev_refuse(vd, "mac", s->mac[0], "that of the configuration");
+	for (unsigned i = 0; (p = network_port_at(d->net, i)); i++) {
+		if (p != &d->port && !memcmp(p->mac, s->mac, ETH_ALEN))
+			return vdev_refuse(vd, "mac", s->mac[5], "one that no guest here has");
+	}
 	if (s->mtu < VNET_MTU_MIN || s->mtu > network_mtu(d->net))
 		return vdev_refuse(vd, "mtu", s->mtu, "one that this host's network carries");
 	return check_addrs(vd, &s->addrs);
@@ -179,11 +192,6 @@ struct netbuf *vnet_take_frame(struct vnet *d)
 void vnet_give_frame(struct vnet *d, struct netbuf *nb)
 {
 	vnet_receive(&d->port, nb);
-}
-
-void vnet_announce(struct vnet *d)
-{
-	announce_start(&d->announce, &d->port, &d->s.addrs);
 }
 
 static const struct state_field vnet_fields[] = {
@@ -232,7 +240,7 @@ int vnet_create(struct vm *vm, unsigned slot, const struct vm_nic_config *cfg, s
 	d->cfg = *cfg;
 	ksnprintf(d->port_name, sizeof(d->port_name), "%s.%s", vm->cfg.name, cfg->name);
 	list_init(&d->backlog);
-	timer_init(&d->again, send_again);
+	timer_init(&d->again, work_again);
 	d->v.queue_count = 2;
 	d->v.features = VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX |
 			VNET_F_CSUM | VNET_F_MTU | VNET_F_MAC | VNET_F_HOST_TSO4 |

@@ -12,7 +12,8 @@
 #include "vmm/dev/virtio_pci.h"
 #include "vmm/dev/vnet_offload.h"
 
-#define VNET_BACKLOG_MAX 128 /* frames that wait for the guest */
+#define VNET_BACKLOG_MAX 64  /* frames that wait for the guest */
+#define VNET_WAITING_MAX 512 /* of all cards of the host: guests that take none */
 
 struct vnet_state {
 	struct virtio_pci_state v;
@@ -57,7 +58,5 @@ int must_check vnet_create(struct vm *vm, unsigned slot, const struct vm_nic_con
 struct netbuf *vnet_take_frame(struct vnet *d);
 /* A frame for the guest that came another way than through the network. Takes the reference. */
 void vnet_give_frame(struct vnet *d, struct netbuf *nb);
-/* The VM goes on here: tell the wire. After vdev_ops.resume. */
-void vnet_announce(struct vnet *d);
 
 #endif

@@ -5,7 +5,9 @@
  */
 #include "vmm/dev/vnet_queues.h"
 #include "kernel/lib/string.h"
+#include "kernel/time.h"
 
+#define TURN_MAX    32 /* frames in one go before others get their turn */
 #define BUFFERS_MAX 16 /* for one frame: a driver whose buffers are tiny gets no large frames */
 
 /* Write part of [header, frame] to the chain; how much fitted, or -E_PROTO. */
@@ -86,6 +88,9 @@ static int deliver(struct vnet *d, const struct netbuf *nb)
 	return wants < 0 ? wants : 1;
 }
 
+/* Frames in all backlogs: guests that take none must not use up the host's buffers. */
+static unsigned waiting;
+
 struct netbuf *vnet_rx_take(struct vnet *d)
 {
 	struct netbuf *nb;
@@ -95,6 +100,7 @@ struct netbuf *vnet_rx_take(struct vnet *d)
 	nb = list_entry(d->backlog.next, struct netbuf, node);
 	list_remove(&nb->node);
 	d->backlog_count--;
+	waiting--;
 	return nb;
 }
 
@@ -106,34 +112,51 @@ void vnet_rx_drop(struct vnet *d)
 		netbuf_put(nb);
 }
 
+/* Is the frame done with, delivered or lost? */
+static bool done_with(struct vnet *d, const struct netbuf *nb)
+{
+	int err = deliver(d, nb);
+
+	if (err == -E_NOSPC)
+		d->port.stats.rx_dropped++;
+	else if (err < 0)
+		virtio_pci_break(&d->v, VNET_RX, "a receive buffer is damaged or too small");
+	return err;
+}
+
 void vnet_rx_work(struct vnet *d)
 {
-	while (!list_empty(&d->backlog) && vnet_may_work(d, VNET_RX)) {
-		int err = deliver(d, list_entry(d->backlog.next, struct netbuf, node));
-
-		if (!err)
+	for (unsigned turn = 0; turn < TURN_MAX; turn++) {
+		if (list_empty(&d->backlog) || !vnet_may_work(d, VNET_RX) ||
+		    !done_with(d, list_entry(d->backlog.next, struct netbuf, node)))
 			return;
 		netbuf_put(vnet_rx_take(d));
-		if (err == -E_NOSPC)
-			d->port.stats.rx_dropped++;
-		else if (err < 0)
-			virtio_pci_break(&d->v, VNET_RX,
-					 "a receive buffer is damaged or too small");
 	}
+	timer_arm(&d->again, time_ns());
+}
+
+static bool may_wait(const struct vnet *d)
+{
+	return d->backlog_count < VNET_BACKLOG_MAX && waiting < VNET_WAITING_MAX &&
+	       d->v.vdev.vm->state != VM_CRASHED;
 }
 
 /* Before the driver is ready, and with a full backlog, frames are lost as on any card. */
 void vnet_receive(struct guest_port *p, struct netbuf *nb)
 {
 	struct vnet *d = container_of(p, struct vnet, port);
+	bool fits = virtio_pci_running(&d->v) && nb->len <= d->s.mtu + ETH_HLEN;
 
-	if (!virtio_pci_running(&d->v) || d->backlog_count == VNET_BACKLOG_MAX ||
-	    nb->len > d->s.mtu + ETH_HLEN) {
+	if (fits && list_empty(&d->backlog) && vnet_may_work(d, VNET_RX) && done_with(d, nb)) {
+		netbuf_put(nb);
+		return;
+	}
+	if (!fits || !may_wait(d)) {
 		p->stats.rx_dropped++;
 		netbuf_put(nb);
 		return;
 	}
 	list_append(&d->backlog, &nb->node);
 	d->backlog_count++;
-	vnet_rx_work(d);
+	waiting++;
 }

@@ -135,6 +135,9 @@ void hw_vcpu_apic_mode(struct hw_vcpu *h, enum hw_apic_mode mode)
 	h->cpu2_controls = cpu2;
 	vmwrite(VMCS_CPU_CONTROLS, cpu);
 	vmwrite(VMCS_CPU_CONTROLS2, cpu2);
+	/* An INIT comes this way, and what the processor made of the old status is nobody's. */
+	h->intr_status = 0;
+	vmwrite(VMCS_GUEST_INTR_STATUS, 0);
 	vmwrite(VMCS_MSR_BITMAP,
 		hpa_of(mode == HW_APIC_X2APIC ? msr_bitmap_x2apic : h->msr_bitmap));
 	hw_vcpu_flush(h); /* "the processor may cache that a translation is the APIC's page" */

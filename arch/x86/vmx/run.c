@@ -172,16 +172,26 @@ static bool event_queued(void)
 	return vmread(VMCS_ENTRY_INTR_INFO) & INTR_INFO_VALID;
 }
 
+/*
+ * A trap that waits (single step, breakpoint) comes first: an entry that injects an event
+ * forgets it (SDM vol. 3, "Delivery of Pending Debug Exceptions after VM Entry").
+ */
+static bool debug_trap_waits(void)
+{
+	return vmread(VMCS_GUEST_PENDING_DBG) & (PENDING_DBG_BS | PENDING_DBG_ENABLED);
+}
+
 bool hw_vcpu_can_inject_irq(struct hw_vcpu *h)
 {
-	return !event_queued() && (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF) &&
+	return !event_queued() && !debug_trap_waits() && (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF) &&
 	       !(vmread(VMCS_GUEST_INTR_STATE) & (INTR_STATE_STI | INTR_STATE_MOV_SS));
 }
 
 bool hw_vcpu_can_inject_nmi(struct hw_vcpu *h)
 {
-	return !event_queued() && !(vmread(VMCS_GUEST_INTR_STATE) &
-				    (INTR_STATE_STI | INTR_STATE_MOV_SS | INTR_STATE_NMI));
+	return !event_queued() && !debug_trap_waits() &&
+	       !(vmread(VMCS_GUEST_INTR_STATE) &
+		 (INTR_STATE_STI | INTR_STATE_MOV_SS | INTR_STATE_NMI));
 }
 
 void hw_vcpu_inject_irq(struct hw_vcpu *h, uint8_t vector)
