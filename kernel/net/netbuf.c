@@ -105,11 +105,15 @@ struct netbuf *netbuf_copy(const struct netbuf *nb)
 {
 	struct netbuf *copy = netbuf_alloc();
 
-	if (copy) {
-		netbuf_pull(copy, ETH_TAG_LEN);
-		memcpy(copy->data, nb->data, nb->len);
-		copy->len = nb->len;
+	if (!copy)
+		return NULL;
+	netbuf_pull(copy, ETH_TAG_LEN);
+	if (nb->len > copy->room) {
+		netbuf_put(copy);
+		return NULL;
 	}
+	memcpy(copy->data, nb->data, nb->len);
+	copy->len = nb->len;
 	return copy;
 }
 

@@ -37,7 +37,7 @@ def test_debian_from_its_disk_moves_and_reboots(pair):
         con.shell("(i=0; while sleep 1; do i=$((i+1)); echo $i >/var/count; sync; done) & true")
         con.shell("sleep 3")
         before = count(con)
-    source.ok("migrate debian beta --verify", 400 * SCALE)
+    source.ok("migrate debian beta --verify --max-downtime 5000", 400 * SCALE)
     target = pair.beta
     assert target.state("debian") == "running"
     with target.console("debian") as con:
