@@ -33,13 +33,11 @@ unsigned vm_nic_mtu(const struct vm *vm, unsigned nic)
 unsigned vm_nic_look(const struct vm_nic_config *cfg, bool *mac_taken)
 {
 	const struct network *net = network_find(cfg->network);
-	const struct guest_port *p;
 
 	*mac_taken = false;
 	if (!net)
 		return 0;
-	for (unsigned i = 0; (p = network_port_at(net, i)); i++)
-		*mac_taken |= !memcmp(p->mac, cfg->mac, ETH_ALEN);
+	*mac_taken = network_port_of(net, cfg->mac);
 	return network_mtu(net);
 }
 

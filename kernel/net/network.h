@@ -90,6 +90,8 @@ int must_check network_attach(struct network *net, struct guest_port *p);
 void network_detach(struct guest_port *p);
 /* p's network has a port index'th in order of attaching, else NULL. */
 struct guest_port *network_port_at(const struct network *net, unsigned index);
+/* The port whose card has the MAC, else NULL. */
+struct guest_port *network_port_of(const struct network *net, const uint8_t *mac);
 
 /* For a frame to send: room for a tag before it. NULL when buffers are scarce: retry later. */
 struct netbuf *must_check network_frame_alloc(void);

@@ -22,6 +22,5 @@ bool network_may_enter(const struct network *net, const struct netbuf *nb);
 /* ---- network_forward.c ---- */
 bool network_from_uplink(struct network *net, struct netbuf *nb);
 void network_tick(struct timer *t);
-struct guest_port *network_port_of(const struct network *net, const uint8_t *mac);
 
 #endif

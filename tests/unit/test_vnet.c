@@ -470,6 +470,13 @@ static void states_are_checked(void **state)
 	s = d->s;
 	s.v.queue[2].enabled = 1;
 	assert_int_equal(vd->ops->check(vd, &s), -E_INVAL);
+	/* somebody here has taken the MAC since the checks */
+	s = d->s;
+	network_detach(&d->port);
+	network_detach(&neighbour);
+	memcpy(neighbour.mac, cfg.mac, 6);
+	assert_int_equal(network_attach(lan, &neighbour), 0);
+	assert_int_equal(vd->ops->check(vd, &s), -E_INVAL);
 }
 
 /* Paused: frames gather and can be taken away; the target gets them, once, and goes on. */

@@ -145,17 +145,15 @@ static int vnet_check(const struct vdev *vd, const void *state)
 {
 	const struct vnet *d = from_vdev((struct vdev *)vd);
 	const struct vnet_state *s = state;
-	const struct guest_port *p;
+	const struct guest_port *p = network_port_of(d->net, s->mac);
 	int err = virtio_pci_check(&d->v, &s->v);
 
 	if (err)
 		return err;
 	if (memcmp(s->mac, d->cfg.mac, ETH_ALEN))
 		return vdev_refuse(vd, "mac", s->mac[0], "that of the configuration");
-	for (unsigned i = 0; (p = network_port_at(d->net, i)); i++) {
-		if (p != &d->port && !memcmp(p->mac, s->mac, ETH_ALEN))
-			return vdev_refuse(vd, "mac", s->mac[5], "one that no guest here has");
-	}
+	if (p && p != &d->port)
+		return vdev_refuse(vd, "mac", s->mac[5], "one that no guest here has");
 	if (s->mtu < VNET_MTU_MIN || s->mtu > network_mtu(d->net))
 		return vdev_refuse(vd, "mtu", s->mtu, "one that this host's network carries");
 	return check_addrs(vd, &s->addrs);
@@ -182,11 +180,6 @@ static void vnet_destroy(struct vdev *vd)
 	virtio_pci_fini(&d->v);
 	list_remove(&vd->node);
 	kfree(d);
-}
-
-struct netbuf *vnet_take_frame(struct vnet *d)
-{
-	return vnet_rx_take(d);
 }
 
 void vnet_give_frame(struct vnet *d, struct netbuf *nb)

@@ -25,7 +25,6 @@ void vnet_tx_work(struct vnet *d);
 void vnet_rx_work(struct vnet *d);
 /* struct guest_port's: a frame for the guest. */
 void vnet_receive(struct guest_port *p, struct netbuf *nb);
-struct netbuf *vnet_rx_take(struct vnet *d);
 void vnet_rx_drop(struct vnet *d);
 
 #endif

@@ -91,7 +91,7 @@ static int deliver(struct vnet *d, const struct netbuf *nb)
 /* Frames in all backlogs: guests that take none must not use up the host's buffers. */
 static unsigned waiting;
 
-struct netbuf *vnet_rx_take(struct vnet *d)
+struct netbuf *vnet_take_frame(struct vnet *d)
 {
 	struct netbuf *nb;
 
@@ -108,7 +108,7 @@ void vnet_rx_drop(struct vnet *d)
 {
 	struct netbuf *nb;
 
-	while ((nb = vnet_rx_take(d)))
+	while ((nb = vnet_take_frame(d)))
 		netbuf_put(nb);
 }
 
@@ -130,7 +130,7 @@ void vnet_rx_work(struct vnet *d)
 		if (list_empty(&d->backlog) || !vnet_may_work(d, VNET_RX) ||
 		    !done_with(d, list_entry(d->backlog.next, struct netbuf, node)))
 			return;
-		netbuf_put(vnet_rx_take(d));
+		netbuf_put(vnet_take_frame(d));
 	}
 	timer_arm(&d->again, time_ns());
 }
