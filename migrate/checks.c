@@ -14,7 +14,7 @@ static struct check *check_add(struct check_list *l, bool passed, const char *na
 
 	if (!passed)
 		l->failed++;
-	c->passed = passed;
+	c->result = passed ? CHECK_PASSED : CHECK_FAILED;
 	c->source[0] = c->target[0] = 0;
 	str_copy(c->name, name, sizeof(c->name));
 	return c;
@@ -29,13 +29,14 @@ static void check_words(struct check_list *l, bool passed, const char *name, con
 	str_copy(c->target, target, sizeof(c->target));
 }
 
-static void check_numbers(struct check_list *l, bool passed, const char *name, uint64_t source,
-			  uint64_t target)
+static struct check *check_numbers(struct check_list *l, bool passed, const char *name,
+				   uint64_t source, uint64_t target)
 {
 	struct check *c = check_add(l, passed, name);
 
 	ksnprintf(c->source, sizeof(c->source), "%llu", (unsigned long long)source);
 	ksnprintf(c->target, sizeof(c->target), "%llu", (unsigned long long)target);
+	return c;
 }
 
 static void check_sizes(struct check_list *l, bool passed, const char *name, uint64_t source,
@@ -59,6 +60,7 @@ static void check_host(struct check_list *l, const struct checks_input *in)
 {
 	const struct stream_facts *f = in->facts;
 	const struct vm_config *cfg = &in->offer->cfg;
+	struct check *c;
 
 	check_words(l, f->flags & FACT_RUNS_GUESTS, "virtualisation", "needed",
 		    f->flags & FACT_RUNS_GUESTS ? "yes" : "no VT-x there");
@@ -67,7 +69,10 @@ static void check_host(struct check_list *l, const struct checks_input *in)
 	check_words(l, !(f->flags & FACT_MOVE_BUSY), "no other move", "none",
 		    f->flags & FACT_MOVE_BUSY ? "a move is under way" : "none");
 	check_sizes(l, cfg->memory <= f->free_bytes, "memory", cfg->memory, f->free_bytes);
-	check_numbers(l, cfg->vcpus <= f->cpus, "CPUs", cfg->vcpus, f->cpus);
+	/* They take turns there, as they may at any host: slower, not wrong. */
+	c = check_numbers(l, true, "CPUs", cfg->vcpus, f->cpus);
+	if (cfg->vcpus > f->cpus)
+		c->result = CHECK_NOTE;
 }
 
 static void cpuid_differs(void *ctx, const char *what, uint64_t guest, uint64_t host)
@@ -151,13 +156,14 @@ void checks_run(struct check_list *l, const struct checks_input *in)
 
 int check_text(const struct check_list *l, unsigned i, char *buf, size_t size)
 {
+	static const char *const words[] = {"pass", "note", "FAIL"};
 	const struct check *c;
 
 	if (i >= l->count)
 		return 0;
 	c = &l->list[i];
-	return ksnprintf(buf, size, "%-4s %-28s %-20s %s", c->passed ? "pass" : "FAIL", c->name,
-			 c->source, c->target);
+	return ksnprintf(buf, size, "%-4s %-28s %-20s %s", words[c->result], c->name, c->source,
+			 c->target);
 }
 
 void check_reason(const struct check_list *l, char *buf, size_t size)
@@ -165,7 +171,7 @@ void check_reason(const struct check_list *l, char *buf, size_t size)
 	for (unsigned i = 0; i < l->count; i++) {
 		const struct check *c = &l->list[i];
 
-		if (c->passed)
+		if (c->result != CHECK_FAILED)
 			continue;
 		ksnprintf(buf, size, "check failed: %s: here %s, there %s (%u failed)", c->name,
 			  c->source, c->target, l->failed);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The checks before a move: a list of questions, each passed or failed, with both
- * values when they differ. Made at the source from what the target answered. A
+ * The checks before a move: a list of questions, each passed, failed, or passed with a
+ * note that the operator should read; with both values. Made at the source from what the target answered. A
  * pure function of both ends' facts; gathering them is facts.c.
  */
 #ifndef MIGRATE_CHECKS_H
@@ -13,9 +13,11 @@
 #define CHECK_NAME_LEN	40
 #define CHECK_VALUE_LEN 40
 
+enum check_result { CHECK_PASSED, CHECK_NOTE, CHECK_FAILED };
+
 struct check {
 	char name[CHECK_NAME_LEN];
-	bool passed;
+	enum check_result result;
 	char source[CHECK_VALUE_LEN]; /* what the VM has or needs */
 	char target[CHECK_VALUE_LEN]; /* what the other host has */
 };

@@ -112,6 +112,15 @@ static void look_at_network(const struct vm_nic_config *cfg, struct stream_nic_f
 	f->mac_taken = taken;
 }
 
+/* The same content under two names: once is enough. */
+static bool offered_before(const struct stream_offer *o, unsigned i)
+{
+	for (unsigned j = 0; j < i; j++)
+		if (o->files[j].size == o->files[i].size && o->files[j].crc == o->files[i].crc)
+			return true;
+	return false;
+}
+
 void facts_gather(const struct stream_offer *o, struct stream_facts *f)
 {
 	struct mem_stats mem;
@@ -132,7 +141,7 @@ void facts_gather(const struct stream_offer *o, struct stream_facts *f)
 	for (unsigned i = 0; i < o->cfg.nic_count; i++)
 		look_at_network(&o->cfg.nics[i], &f->nics[i]);
 	for (unsigned i = 0; i < o->file_count; i++)
-		if (!files_find_content(o->files[i].size, o->files[i].crc))
+		if (!files_find_content(o->files[i].size, o->files[i].crc) && !offered_before(o, i))
 			f->files_missing |= 1u << i;
 }
 

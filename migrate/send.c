@@ -33,16 +33,16 @@ static int open_stream(struct move *m)
 	return 0;
 }
 
-/* The reason of a failed check names the check; the list goes to console and log. */
+/* The reason of a failed check names the check; what an operator should read goes to the log. */
 static int judge(struct move *m)
 {
 	char line[160];
 
+	for (unsigned i = 0; check_text(m->checks, i, line, sizeof(line)); i++)
+		if (m->checks->list[i].result != CHECK_PASSED)
+			log_warn("migrate: %s: check: %s", m->p.vm, line);
 	if (!m->checks->failed)
 		return 0;
-	for (unsigned i = 0; check_text(m->checks, i, line, sizeof(line)); i++)
-		if (!m->checks->list[i].passed)
-			log_warn("migrate: %s: check: %s", m->p.vm, line);
 	check_reason(m->checks, m->st.reason, sizeof(m->st.reason));
 	return -E_MISMATCH;
 }

@@ -4,16 +4,32 @@
 #include "kernel/lib/string.h"
 #include "vmm/dev/vlapic.h"
 #include "vmm/exits.h"
+#include "vmm/guest_map.h"
 #include "vmm/guest_walk.h"
 
 #define LAPIC_PAGE PAGE_SIZE
 
+/* Firmware's image, which the guest itself reads through EPT. */
+static bool rom_read(const struct vm *vm, gpa_t gpa, unsigned size, uint64_t *value)
+{
+	uint64_t offset = gpa - (GUEST_ROM_END - vm->rom_size);
+
+	if (offset >= vm->rom_size || vm->rom_size - offset < size)
+		return false;
+	*value = 0;
+	memcpy(value, vm->rom + offset, size);
+	return true;
+}
+
 static uint64_t bus_read(struct vcpu *v, gpa_t gpa, unsigned size)
 {
 	gpa_t lapic = vlapic_mmio_gpa(v->lapic);
+	uint64_t value;
 
 	if (gpa - lapic < LAPIC_PAGE)
 		return vlapic_mmio_read(v->lapic, gpa - lapic, size);
+	if (rom_read(v->vm, gpa, size, &value))
+		return value;
 	return iobus_read(&v->vm->mmio, gpa, size);
 }
 

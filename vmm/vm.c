@@ -200,6 +200,8 @@ static void halt(struct vm *vm)
 	vm_clock_freeze(vm);
 	settle_disks(vm);
 	for_each_device(vm, quiesce_device);
+	for (uint32_t i = 0; i < vm->vcpu_count; i++)
+		vcpu_take_signals(vm->vcpus[i]); /* a disk's last interrupt may have been one */
 }
 
 static void run(struct vm *vm)

@@ -62,6 +62,7 @@ int link_connect(const struct peer *to, struct link **out)
 int link_send(struct link *l, const void *data, size_t len)
 {
 	const uint8_t *p = data;
+	uint64_t stalled_ns = time_ns() + LINK_STALL_NS;
 
 	for (;;) {
 		int err = link_check(l);
@@ -77,6 +78,10 @@ int link_send(struct link *l, const void *data, size_t len)
 		len -= n;
 		if (!len)
 			return 0;
+		if (n)
+			stalled_ns = time_ns() + LINK_STALL_NS;
+		else if (time_ns() >= stalled_ns)
+			return -E_TIMEDOUT;
 		waitq_wait(&l->waitq, time_ns() + POOL_RETRY_NS);
 	}
 }

@@ -17,7 +17,8 @@
 struct link;
 
 #define LINK_VERSION	1
-#define LINK_SILENCE_NS (8 * NS_PER_S) /* nothing heard for so long: -E_TIMEDOUT */
+#define LINK_SILENCE_NS (8 * NS_PER_S)	/* nothing heard for so long: -E_TIMEDOUT */
+#define LINK_STALL_NS	(60 * NS_PER_S) /* heard, but it takes no data: link_send gives up */
 
 int must_check link_init(struct net_switch *sw, const uint8_t host_mac[ETH_ALEN]);
 
@@ -33,7 +34,7 @@ int must_check link_connect(const struct peer *to, struct link **out);
 
 /*
  * Blocks while the window is full. All of len is accepted or an error comes back
- * (-E_TIMEDOUT peer silent, -E_CLOSED, -E_CANCELLED). Small pieces are gathered
+ * (-E_TIMEDOUT peer silent or not reading, -E_CLOSED, -E_CANCELLED). Small pieces are gathered
  * into full frames; link_push sends a partly filled frame now.
  */
 int must_check link_send(struct link *l, const void *data, size_t len);

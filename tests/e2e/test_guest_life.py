@@ -3,43 +3,36 @@
 
 Host crab has two CPUs and five bare guests that tick while a sixth is made to end.
 """
-import os
 import re
 import time
 
 import pytest
 
-from lab import Stream, guests
+from lab import guests
 from lab.guests import Guest, LINUX_MEMORY, LINUX_QUIET
 from lab.host import SCALE
 from lab.pair import LINUX_BOOT_TIMEOUT, MOVE_TIMEOUT
 
 TICKERS = [f"t{n}" for n in range(1, 6)]
 WAIT = 60 * SCALE
-ELF = "10.7.0.5"
-# Each takes more than a minute and a half here: four emulated CPUs on two real ones.
-MOVES = int(os.environ.get("PAGURUS_MOVES", "2"))
 
 
 def ender(name):
     return Guest(name, 4, {"kernel": "build/guest/ender.elf"}, "-")
 
 
-def elf_linux(name, disk):
-    """Two CPUs, with work on memory, disk and network."""
+def elf_linux(name):
+    """Two CPUs, with work on memory."""
     return Guest(name, LINUX_MEMORY,
                  {"kernel": "build/guest/vmlinux", "initrd": "build/guest/initrd.img"},
-                 f"{LINUX_QUIET} pagurus.work=4 pagurus.rate=50 pagurus.tick pagurus.disk=vda "
-                 f"pagurus.net={ELF}", disks=[disk], nics=["lan"], vcpus=2)
+                 f"{LINUX_QUIET} pagurus.work=4 pagurus.rate=50 pagurus.tick", vcpus=2)
 
 
 @pytest.fixture(scope="module")
 def crab(lab):
     tickers = [guests.ticker(name, pages=64, rate=50) for name in TICKERS]
     bulk = guests.ticker("bulk", memory=16, pages=1536, rate=1)
-    disk = lab.net.vblade(5, 0, size=16 << 20)
-    host = lab.host("crab", cpus=2,
-                    vms=[*tickers, bulk, ender("ender"), elf_linux("elf", disk)])
+    host = lab.host("crab", cpus=2, vms=[*tickers, bulk, ender("ender"), elf_linux("elf")])
     lab.start(host)
     for name in TICKERS:
         host.ok(f"start {name}")
@@ -152,6 +145,7 @@ def test_elf_kernel(crab):
         con.expect(r"^guest: cpus 0-1\nguest: ready", LINUX_BOOT_TIMEOUT)
     crab.follow("elf", 2)
     all_tick(crab)
+    crab.ok("destroy elf")
 
 
 # ---- with the other hosts ----------------------------------------------------------
@@ -166,38 +160,6 @@ def move(source, target, vm, options=""):
 def meet(pair, crab):
     pair.wait_peer(crab, "beta")
     pair.wait_peer(pair.beta, "crab")
-
-
-def test_two_vcpus_move(lab, pair, crab):
-    """Not to a host with one CPU; there and back between two with two, every page compared each
-    time, under one TCP connection; then its power button. PAGURUS_MOVES=10 for ten moves."""
-    meet(pair, crab)
-    crab.fails("migrate elf beta", r"FAIL CPUs +2 +1\n")
-    for name in TICKERS:  # the wire is what takes long here
-        crab.ok(f"pause {name}")
-    twin = lab.host("twin", cpus=2)
-    stream = Stream(ELF)
-    try:
-        lab.start(twin)
-        pair.wait_peer(crab, "twin")
-        pair.wait_peer(twin, "crab")
-        source, target = crab, twin
-        before = source.follow("elf", 1)
-        for _ in range(MOVES):
-            move(source, target, "elf", "--verify --max-downtime 5000")
-            after = target.follow("elf", 1)
-            after.after(before)
-            stream.check()
-            source, target, before = target, source, after
-        stream.wait(20, WAIT)
-        stream.close()
-        source.ok("shutdown elf")
-        wait_state(source, "elf", "off")
-        twin.check()
-    finally:
-        twin.kill()
-        for name in TICKERS:
-            crab.ok(f"unpause {name}")
 
 
 def test_two_of_five_go_and_come_back(pair, crab):
@@ -241,16 +203,3 @@ def test_bandwidth_is_kept(pair, crab):
     print(f"free {free:.0f} bytes/s, with --bandwidth 1 {kept:.0f} bytes/s")
     assert kept <= 1.02e6
     assert free > 1.1 * kept
-
-
-def test_linux_reboots_where_it_went(pair):
-    """Off to beta, reset there, up again with its devices and disk."""
-    host = pair.linux()
-    target, _, _ = pair.move("web", host, "--max-downtime 3000")
-    with target.console("web") as con:
-        con.send("reboot -f\r")
-        con.expect(r"guest: ready", LINUX_BOOT_TIMEOUT)
-    seen = target.follow("web", 3)
-    assert seen.tick < 20 and seen.disk_ok > 0
-    switch_off(target, "web", "poweroff -f\r")
-    target.ok("undefine web")

@@ -31,7 +31,8 @@ $(G)/initrd-shell.img: $(G)/init tests/guests/mkinitramfs.py build/guest/vmlinuz
 	$(PYTHON) tests/guests/mkinitramfs.py -o $@ --init $(G)/init --modules build/guest/modules \
 		--shell
 # A disk that boots by itself: partition table, GRUB, kernel, files of Debian packages.
-$(G)/debian.img: tests/guests/mkdebian.py tests/guests/mkinitramfs.py build/guest/vmlinuz
-	$(PYTHON) tests/guests/mkdebian.py -o $@ --kernel build/guest/vmlinuz --modules build/guest/modules
+$(G)/debian.img: $(G)/init tests/guests/mkdebian.py tests/guests/mkinitramfs.py build/guest/vmlinuz
+	$(PYTHON) tests/guests/mkdebian.py -o $@ --kernel build/guest/vmlinuz \
+		--modules build/guest/modules --worker $(G)/init
 build/guest/vmlinuz:
 	tools/deps.sh

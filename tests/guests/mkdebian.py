@@ -5,7 +5,7 @@ GRUB in the gap behind it, one ext4 file system with kernel, initramfs and the
 files of Debian packages that are installed here. Needs no root and no loop device.
 
 example: tests/guests/mkdebian.py -o build/guest/debian.img --kernel build/guest/vmlinuz \\
-             --modules build/guest/modules
+             --modules build/guest/modules --worker build/guest/init
 """
 import argparse
 import gzip
@@ -16,7 +16,7 @@ import struct
 import subprocess
 import tempfile
 
-from mkinitramfs import APPLETS, BUSYBOX, Cpio, module_bytes, modules_in_order
+from mkinitramfs import APPLETS, BUSYBOX, WANTED, Cpio, module_bytes, modules_in_order
 
 SECTOR = 512
 PARTITION_AT = 2048  # sectors: 1 MiB, the gap before it is GRUB's
@@ -34,10 +34,13 @@ terminal_input serial
 terminal_output serial
 set timeout=1
 menuentry 'Debian GNU/Linux' {
-	linux /boot/vmlinuz root=/dev/vda1 console=ttyS0 cryptomgr.notests mitigations=off quiet
+	linux /boot/vmlinuz root=/dev/vda1 console=ttyS0 cryptomgr.notests mitigations=off quiet WORK
 	initrd /boot/initrd.img
 }
 """
+
+# What the guest does all the time (tests/guests/init.c); its second disk is for that.
+WORK = "pagurus.work=4 pagurus.rate=25 pagurus.tick pagurus.disk=vdb pagurus.net=10.7.0.3"
 
 # Ends in the disk's own /sbin/init; what it cannot do, it says.
 INITRAMFS_INIT = """\
@@ -62,6 +65,7 @@ mount -t sysfs sys /sys
 echo "debian: $PRETTY_NAME, root $(grep ' / ' /proc/mounts | cut -d' ' -f1)"
 echo "debian: uuid $(cat /sys/class/dmi/id/product_uuid)"
 echo "debian: ready"
+/sbin/worker &
 cd /var
 while :; do PS1= setsid cttyhack dash -i; done
 """
@@ -73,7 +77,7 @@ def initramfs(modules):
         cpio.add(name, 0o040755)
     cpio.add("dev/console", 0o020600, rdev=(5, 1))
     cpio.add("init", 0o100755, INITRAMFS_INIT.encode())
-    order = modules_in_order(modules, ["virtio_pci", "virtio_blk"])
+    order = modules_in_order(modules, WANTED)
     for name, path in order:
         cpio.add(f"modules/{name}.ko", 0o100644, module_bytes(path))
     cpio.add("modules/order", 0o100644,
@@ -93,7 +97,7 @@ def package_files(package):
             yield path
 
 
-def make_tree(root, kernel, modules):
+def make_tree(root, kernel, modules, worker):
     for name in ["boot/grub", "dev", "proc", "sys", "var", "tmp", "etc", "usr"]:
         (root / name).mkdir(parents=True)
     for name in MERGED:
@@ -111,9 +115,10 @@ def make_tree(root, kernel, modules):
             (root / "bin" / applet).symlink_to("busybox")
     shutil.copy(kernel, root / "boot/vmlinuz")
     (root / "boot/initrd.img").write_bytes(initramfs(modules))
-    (root / "boot/grub/grub.cfg").write_text(GRUB_CFG)
+    (root / "boot/grub/grub.cfg").write_text(GRUB_CFG.replace("WORK", WORK))
     (root / "sbin/init").write_text(DISK_INIT)
     (root / "sbin/init").chmod(0o755)
+    shutil.copy(worker, root / "sbin/worker")
 
 
 def file_system(root, out, size_mib):
@@ -149,10 +154,12 @@ def main():
     parser.add_argument("--kernel", type=pathlib.Path, required=True)
     parser.add_argument("--modules", type=pathlib.Path, required=True,
                         help="folder of the kernel's modules")
+    parser.add_argument("--worker", type=pathlib.Path, required=True,
+                        help="static program that works on memory, disk and network")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.output.parent) as name:
         folder = pathlib.Path(name)
-        make_tree(folder / "root", args.kernel, args.modules)
+        make_tree(folder / "root", args.kernel, args.modules, args.worker)
         file_system(folder / "root", folder / "ext4.img", SIZE_MIB)
         part = args.output.with_suffix(".part")
         with open(part, "wb") as f:

@@ -460,6 +460,25 @@ static void test_mmio_crossing(void **state)
 	iobus_remove(&vm.mmio, &r);
 }
 
+/* Firmware's ROM, to an instruction that is emulated because of its other operand. */
+static void test_rom_is_read(void **state)
+{
+	static uint8_t rom[PAGE_SIZE];
+	const uint8_t code[] = {0x8b, 0x07}; /* mov (%edi), %eax */
+
+	for (unsigned i = 0; i < 8; i++)
+		rom[PAGE_SIZE - 8 + i] = 0xa0 + i;
+	vm.rom = rom;
+	vm.rom_size = sizeof(rom);
+	assert_int_equal(guest_mem_write(&vm, 0x1000, code, 2), 0);
+	gpr[RDI] = 0xfffffff9;
+	handle((struct vcpu_exit){.kind = VCPU_EXIT_MMIO, .mmio = {.gpa = 0xfffffff9}});
+	assert_int_equal(gpr[RAX], 0xa4a3a2a1);
+	gpr[RDI] = 0xffffeffe; /* half of it lies below */
+	handle((struct vcpu_exit){.kind = VCPU_EXIT_MMIO, .mmio = {.gpa = 0xffffeffe}});
+	assert_int_equal(gpr[RAX] & 0xffff, 0xffff);
+}
+
 static void test_cpuid(void **state)
 {
 	gpr[RAX] = 0xffffffff00000001;
@@ -639,6 +658,7 @@ int main(void)
 	    TEST(test_string_fault),
 	    TEST(test_fetch_from_nowhere),
 	    TEST(test_mmio_crossing),
+	    TEST(test_rom_is_read),
 	    TEST(test_cpuid),
 	    TEST(test_msrs),
 	    TEST(test_rest),

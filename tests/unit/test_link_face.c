@@ -159,6 +159,22 @@ static void test_window_blocks_until_cancelled_or_dead(void **state)
 	link_abort(l);
 }
 
+/* It answers every frame and takes nothing: memory here is not to be held for ever. */
+static void test_peer_that_takes_nothing(void **state)
+{
+	static uint8_t big[2 << 20];
+	uint64_t begun;
+	struct link *l;
+
+	assert_int_equal(link_connect(&peer, &l), 0);
+	far_reads = false;
+	begun = fake_time_ns;
+	assert_int_equal(link_send(l, big, sizeof(big)), -E_TIMEDOUT);
+	assert_true(fake_time_ns - begun >= LINK_STALL_NS);
+	assert_int_equal(link_push(l), 0); /* the link itself lives */
+	link_close(l);
+}
+
 static void test_peer_that_closed(void **state)
 {
 	struct link *l;
@@ -234,6 +250,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(test_send_drain_close), T(test_echo_through_a_bad_wire),
 	    T(test_deadlines),	      T(test_window_blocks_until_cancelled_or_dead),
+	    T(test_peer_that_takes_nothing),
 	    T(test_peer_that_closed), T(test_connect_errors),
 	    T(test_listen),
 	};

@@ -62,7 +62,9 @@ def ticker(name, memory=8, pages=256, rate=100, options="", disks=(), build="bui
 BIOS = "/usr/share/seabios/bios-256k.bin"  # Debian package seabios
 
 
-def debian(name, disk, memory=128, uuid="12345678-9abc-def0-1234-56789abcdef0", vcpus=1, bios=BIOS):
-    """Debian from its own disk: firmware, GRUB, kernel (tests/guests/mkdebian.py)."""
-    return Guest(name, memory, {"firmware": bios}, "", [disk], vcpus=vcpus,
+def debian(name, disks, memory=LINUX_MEMORY, uuid="12345678-9abc-def0-1234-56789abcdef0", vcpus=2,
+           nics=("lan",), bios=BIOS):
+    """Debian from its own disk: firmware, GRUB, kernel, then the work of tests/guests/init.c on
+    its second disk and its network card (tests/guests/mkdebian.py)."""
+    return Guest(name, memory, {"firmware": bios}, "", disks, nics, vcpus=vcpus,
                  extra=[f"uuid {uuid}"])

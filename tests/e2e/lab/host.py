@@ -224,6 +224,8 @@ class GuestConsole:
         self.send(f"{line}; echo {token[:4]}''{token[4:]}:$?\r")
         match = self.expect(rf"{token}:(\d+)", timeout)
         text = self.host.serial.text(self.mark).split(f"{token}:")[0]
+        # After the echo of what was sent, which may begin a line late.
+        text = text.rpartition(f"{token[4:]}:$?")[2]
         lines = [x for x in text.split("\n")[1:] if not x.startswith("work:")]
         return int(match.group(1)), "\n".join(lines).strip()
 

@@ -2,8 +2,8 @@
 """Two hosts that the tests share: booted once, mended when a test has hurt them.
 
 Guests at alpha: web (Linux with disk 1.0 and cards on two networks), tiny and busy (bare, a few MiB),
-withdisk (bare, disk 2.0), big (bare, more memory than fits twice), debian (firmware and
-GRUB from disk 3.0).
+withdisk (bare, disk 2.0), big (bare, more memory than fits twice), debian (two CPUs,
+firmware and GRUB from disk 3.0, work on disk 4.0, a stream from its network card).
 """
 import shutil
 import time
@@ -12,7 +12,7 @@ from . import guests
 from .host import BOOT_TIMEOUT, SCALE
 
 NETWORKS = "net lan nic0\nnet dmz nic0 vlan 20\n"
-STATION, WEB = "10.7.0.1", "10.7.0.2"
+STATION, WEB, DEBIAN = "10.7.0.1", "10.7.0.2", "10.7.0.3"
 LINUX_BOOT_TIMEOUT = 180 * SCALE
 MOVE_TIMEOUT = 240 * SCALE
 
@@ -26,12 +26,14 @@ class Pair:
         # Its own copy: the guest writes to it.
         own = shutil.copyfile(f"{lab.build}/guest/debian.img", lab.folder / "debian.img")
         self.disk3 = net.vblade(3, 0, path=own)
+        self.disk4 = net.vblade(4, 0, size=16 << 20)
         net.station(f"{STATION}/24")
         web = guests.linux("web", disks=[self.disk], rate=50, shell=True, address=WEB,
                            nics=["lan", "dmz"])
         vms = [web, guests.ticker("tiny"), guests.ticker("busy", pages=1024, rate=800),
                guests.ticker("withdisk", disks=[self.disk2]),
-               guests.ticker("big", memory=280), guests.debian("debian", self.disk3)]
+               guests.ticker("big", memory=280),
+               guests.debian("debian", [self.disk3, self.disk4])]
         self.alpha = lab.host("alpha", vms=vms, conf=NETWORKS, **host_options)
         self.beta = lab.host("beta", vms=[guests.ticker("hog", memory=280)],
                              conf=NETWORKS, **host_options)
