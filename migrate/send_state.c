@@ -10,7 +10,8 @@
 #include "migrate/move.h"
 #include "vmm/vcpu.h"
 
-#define DIGEST_YIELD 64 /* pages digested without letting others run, the link among them */
+#define DIGEST_YIELD 64	 /* pages digested without letting others run, the link among them */
+#define DIGEST_PAGES 512 /* in one record: the target compares while we go on */
 
 /* Name, version, instance, then the state as its table says. */
 static int send_table(struct move *m, enum stream_type type, const struct state_table *t,
@@ -84,7 +85,7 @@ int send_digests(struct move *m)
 	int err;
 
 	for (; head.first < total; head.first += head.count) {
-		head.count = MIN(total - head.first, (uint64_t)STREAM_DIGESTS_MAX);
+		head.count = MIN(total - head.first, (uint64_t)DIGEST_PAGES);
 		stream_begin(&m->st, STREAM_DIGESTS);
 		stream_add(&m->st, &head, sizeof(head));
 		for (uint64_t i = 0; i < head.count; i++) {
@@ -96,6 +97,9 @@ int send_digests(struct move *m)
 				task_yield();
 		}
 		err = stream_end(&m->st);
+		if (err)
+			return err;
+		err = m->st.io.push(m->st.io.ctx);
 		if (err)
 			return err;
 		err = send_look_up(m);
