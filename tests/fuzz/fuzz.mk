@@ -8,7 +8,7 @@
 # Sources are compiled once for all targets, so objects are shared.
 
 FUZZ_TARGETS := host_config fwcfg vuart vpic vpit vrtc vpm vapic receive \
-                peers link network aoe vm_config console boot_elf guest_image multiboot mmio guest_walk virtqueue vblk vnet vrng \
+                peers link network aoe vm_config console boot_elf guest_image multiboot mmio guest_walk virtqueue vpci vblk vnet vrng \
                 stream checks
 FUZZ_host_config := kernel/host_config.c kernel/host_config_net.c kernel/lib/format.c kernel/lib/strutil.c
 FUZZ_DEVICE = tests/fuzz/device.c $(FAKE_VM)
@@ -34,6 +34,7 @@ FUZZ_virtqueue = $(UNIT_virtqueue)
 FUZZ_vblk    = $(UNIT_vblk) tests/fuzz/device.c
 FUZZ_vnet    = $(UNIT_vnet) tests/fuzz/device.c
 FUZZ_vrng    = $(UNIT_vrng) tests/fuzz/device.c
+FUZZ_vpci    = $(UNIT_vrng) tests/fuzz/device.c
 FUZZ_stream  = migrate/stream.c tests/unit/fake_kernel.c kernel/lib/crc32c.c kernel/lib/err.c \
                kernel/lib/format.c kernel/lib/strutil.c
 FUZZ_checks  = migrate/checks.c vmm/cpuid_policy.c vmm/cpu_features.c kernel/lib/err.c \
