@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The checks before a move: a list of questions, each passed, failed, or passed with a
- * note that the operator should read; with both values. Made at the source from what the target answered. A
- * pure function of both ends' facts; gathering them is facts.c.
+ * note that the operator should read; with both values. Made at the source from what the target
+ * answered. A pure function of both ends' facts; gathering them is facts.c.
  */
 #ifndef MIGRATE_CHECKS_H
 #define MIGRATE_CHECKS_H

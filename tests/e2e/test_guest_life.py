@@ -166,13 +166,13 @@ def test_two_of_five_go_and_come_back(pair, crab):
     meet(pair, crab)
     for name in ("t1", "t2"):
         before = crab.follow(name, 2)
-        move(crab, pair.beta, name, "--verify")
+        move(crab, pair.beta, name, "--verify --max-downtime 5000")
         away = pair.beta.follow(name, 2)
         away.after(before)
         all_tick(crab, TICKERS[2:])
     for name in ("t2", "t1"):
         before = pair.beta.follow(name, 1)
-        move(pair.beta, crab, name, "--verify")
+        move(pair.beta, crab, name, "--verify --max-downtime 5000")
         crab.follow(name, 2).after(before)
     all_tick(crab)
 

@@ -112,7 +112,8 @@ static void test_fewer_cpus_is_a_note(void **state)
 			continue;
 		notes++;
 		assert_true(check_text(&list, i, line, sizeof(line)) > 0);
-		assert_string_equal(line, "note CPUs                         2                    1");
+		assert_string_equal(line,
+				    "note CPUs                         2                    1");
 	}
 	assert_int_equal(notes, 1);
 }
@@ -193,12 +194,9 @@ static void test_hostile_disk_count(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_all_pass),
-	    cmocka_unit_test(test_each_fails_alone),
-	    cmocka_unit_test(test_tsc),
-	    cmocka_unit_test(test_fewer_cpus_is_a_note),
-	    cmocka_unit_test(test_overflow),
-	    cmocka_unit_test(test_hostile_disk_count),
+	    cmocka_unit_test(test_all_pass), cmocka_unit_test(test_each_fails_alone),
+	    cmocka_unit_test(test_tsc),	     cmocka_unit_test(test_fewer_cpus_is_a_note),
+	    cmocka_unit_test(test_overflow), cmocka_unit_test(test_hostile_disk_count),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -248,10 +248,13 @@ static void test_listen(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    T(test_send_drain_close), T(test_echo_through_a_bad_wire),
-	    T(test_deadlines),	      T(test_window_blocks_until_cancelled_or_dead),
+	    T(test_send_drain_close),
+	    T(test_echo_through_a_bad_wire),
+	    T(test_deadlines),
+	    T(test_window_blocks_until_cancelled_or_dead),
 	    T(test_peer_that_takes_nothing),
-	    T(test_peer_that_closed), T(test_connect_errors),
+	    T(test_peer_that_closed),
+	    T(test_connect_errors),
 	    T(test_listen),
 	};
 
