@@ -94,17 +94,18 @@ static bool bridge_config_read(struct vpci_func *f, unsigned reg, uint32_t *valu
 {
 	if (reg < PAM_FIRST || reg >= PAM_END)
 		return false;
-	memcpy(value, f->bus->s.pam + reg - PAM_FIRST, sizeof(*value));
+	memcpy(value, f->bus->s.pam + (reg - PAM_FIRST), sizeof(*value));
 	return true;
 }
 
 static bool bridge_config_write(struct vpci_func *f, unsigned reg, uint32_t value, uint32_t mask)
 {
-	uint8_t *pam = f->bus->s.pam + reg - PAM_FIRST;
+	uint8_t *pam;
 	uint32_t old;
 
 	if (reg < PAM_FIRST || reg >= PAM_END)
 		return false;
+	pam = f->bus->s.pam + (reg - PAM_FIRST);
 	memcpy(&old, pam, sizeof(old));
 	value |= old & ~mask;
 	memcpy(pam, &value, sizeof(value));
