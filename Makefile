@@ -77,6 +77,7 @@ SRC_vmm     += vmm/mtrr.c vmm/guest_access.c vmm/decode_operand.c vmm/emulate_al
 SRC_vmm     += vmm/commands_vm.c vmm/commands_vm_show.c vmm/commands_vm_top.c vmm/commands_vm_define.c \
                vmm/commands_vm_console.c
 SRC_migrate += migrate/commands_move.c migrate/move_options.c
+SRC_vmm     += vmm/vm_use.c
 SRC_migrate += migrate/plan.c migrate/plan_balance.c
 SRC_drivers += kernel/drivers/serial.c
 
@@ -297,7 +298,8 @@ UNIT_LIB := kernel/lib/err.c kernel/lib/format.c kernel/lib/strutil.c kernel/lib
 UNITS += move stream stop_policy checks
 UNIT_stream := migrate/stream.c tests/unit/fake_kernel.c $(UNIT_LIB)
 UNIT_stop_policy := migrate/stop_policy.c
-UNITS += plan
+UNITS += plan use_average
+UNIT_use_average :=
 UNIT_plan := migrate/plan.c migrate/plan_balance.c kernel/lib/format.c kernel/lib/strutil.c
 UNIT_checks := migrate/checks.c $(UNIT_LIB)
 UNIT_move := $(filter-out migrate/state.c migrate/commands_move.c migrate/move_options.c,$(SRC_migrate)) \

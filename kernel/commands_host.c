@@ -198,7 +198,9 @@ static const struct command commands[] = {
 	.summary = "other hosts on the wire",
 	.help = "Example: peers\n"
 		"Hosts announce themselves about once a second; one that was not heard\n"
-		"for 10 s is shown as gone. VMs move within a pool (host.conf).\n",
+		"for 10 s is shown as gone. VMs move within a pool (host.conf). IN USE: CPUs\n"
+		"busy, over the last minute; '?': an older version does not say. 'drained':\n"
+		"takes no VMs ('help drain').\n",
 	.run = commands_run_peers,
     },
     {

@@ -21,20 +21,25 @@ static uint64_t seconds_ago(uint64_t then_ns)
 
 static void print_peer(struct console *con, const struct peer *p)
 {
-	char mac[18], size[16];
+	char mac[18], size[16], total[16];
 	bool gone = time_ns() > p->last_seen_ns + PEER_GONE_NS;
 
 	table_cell(con, "%s", p->name);
 	table_cell(con, "%s", p->pool);
 	table_cell(con, "%s", format_mac(mac, p->mac));
 	table_cell(con, "%u", p->cpus);
+	if (p->total_bytes)
+		table_cell(con, "%u.%02u", p->cpu_permille / 1000, p->cpu_permille % 1000 / 10);
+	else
+		table_cell(con, "?");
 	table_cell(con, "%u", p->vms);
 	table_cell(con, "%s", format_size(size, p->free_bytes));
+	table_cell(con, "%s", p->total_bytes ? format_size(total, p->total_bytes) : "?");
 	table_cell(con, "%s", p->can_run_guests ? "yes" : "no");
 	if (gone)
 		table_cell(con, "gone for %lu s", (unsigned long)seconds_ago(p->last_seen_ns));
 	else
-		table_cell(con, "here");
+		table_cell(con, "here%s", p->drained ? ", drained" : "");
 }
 
 int commands_run_peers(struct console *con, int argc, char **argv)
@@ -43,7 +48,7 @@ int commands_run_peers(struct console *con, int argc, char **argv)
 
 	if (!host_facts->sw->uplink)
 		return console_fail(con, -E_NOTSUP, "this host has no network card; see 'log'");
-	table_begin(con, "HOST|POOL|MAC|>CPUS|>VMS|>FREE|GUESTS|STATE");
+	table_begin(con, "HOST|POOL|MAC|>CPUS|>IN USE|>VMS|>FREE|>MEMORY|GUESTS|STATE");
 	for (unsigned i = 0; i < PEERS_MAX; i++) {
 		const struct peer *p;
 

@@ -23,6 +23,7 @@
 #include "kernel/irq_init.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
+#include "kernel/lib/use_average.h"
 #include "kernel/log.h"
 #include "kernel/mem.h"
 #include "kernel/mem_init.h"
@@ -41,6 +42,7 @@
 #include "migrate/migrate.h"
 #include "vmm/commands_vm.h"
 #include "vmm/vm.h"
+#include "vmm/vm_use.h"
 
 #define PAGURUS_VERSION "0.1"
 
@@ -215,16 +217,32 @@ static struct netdev *start_nic(void)
 
 /* ---- start -------------------------------------------------------------------------- */
 
+static void measure_cpus(struct peer *self)
+{
+	static struct use_average use;
+	uint64_t now = time_ns(), idle = 0, all;
+
+	for (unsigned i = 0; i < cpu_count; i++)
+		idle += sched_idle_ns(i);
+	all = now * cpu_count;
+	/* the clock went on while we added: that must not look like a counter that went back */
+	use_average_add(&use, now, MAX(use.used_ns, all - MIN(idle, all)));
+	self->cpu_permille = use_average_permille(&use);
+}
+
 static void refresh_self(struct peer *self)
 {
 	struct mem_stats mem;
 
 	mem_get_stats(&mem);
 	self->free_bytes = mem.free_2m * SIZE_2M;
+	self->total_bytes = mem.total_pages * PAGE_SIZE;
 	self->cpus = cpu_count;
 	self->vms = 0;
 	while (vm_at(self->vms))
 		self->vms++;
+	measure_cpus(self);
+	vm_use_sample();
 }
 
 static void start_guest_networks(void)

@@ -6,6 +6,7 @@
 #ifndef VMM_VM_H
 #define VMM_VM_H
 
+#include "kernel/lib/use_average.h"
 #include "kernel/timer.h"
 #include "kernel/task.h"
 #include "vmm/cpuid_policy.h"
@@ -121,6 +122,7 @@ struct vm {
 	bool serving; /* being reset, switched off or freed, which blocks: no command may come */
 	void *move;   /* migrate's own, opaque here */
 	struct vm_stats stats;
+	struct use_average use; /* of CPUs; vmm/vm_use.h */
 };
 
 /* ---- for devices ---- */

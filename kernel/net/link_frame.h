@@ -96,7 +96,15 @@ struct link_hello_body {
 	char name[LINK_NAME_LEN]; /* terminated */
 	char pool[LINK_NAME_LEN];
 } __attribute__((packed));
-#define LINK_HELLO_F_GUESTS 0x0001 /* can run guests */
+#define LINK_HELLO_F_GUESTS  0x0001 /* can run guests */
+#define LINK_HELLO_F_DRAINED 0x0002 /* takes no VMs; flags that are not known are ignored */
+
+/* Follows the body when len has room for it. Hosts of an older version do not send it. */
+struct link_hello_load {
+	uint64_t total_bytes;
+	uint32_t cpu_permille; /* of one CPU, all CPUs together, over the last minute */
+	uint32_t reserved;     /* 0 */
+} __attribute__((packed));
 
 /* A frame that passed link_frame_check. body points into the frame. */
 struct link_frame {

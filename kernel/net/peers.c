@@ -57,24 +57,33 @@ static void hello_fill(struct link_hello_body *b)
 	b->version_max = LINK_VERSION;
 	b->frame_max = s->frame_max;
 	b->flags = s->can_run_guests ? LINK_HELLO_F_GUESTS : 0;
+	b->flags |= s->drained ? LINK_HELLO_F_DRAINED : 0;
 	str_copy(b->name, s->name, sizeof(b->name));
 	str_copy(b->pool, s->pool, sizeof(b->pool));
 }
 
+/* The body that every version knows, then what later ones add. */
+struct hello {
+	struct link_hello_body body;
+	struct link_hello_load load;
+} __attribute__((packed));
+
 static void hello_send(void)
 {
-	struct link_hdr h = {.type = LINK_HELLO, .len = sizeof(struct link_hello_body)};
+	struct link_hdr h = {.type = LINK_HELLO, .len = sizeof(struct hello)};
 	struct netbuf *nb = netbuf_alloc();
-	struct link_hello_body *body;
+	struct hello *hello;
 
 	if (!nb)
 		return; /* the next second tries again */
 	if (peers.cfg.refresh)
 		peers.cfg.refresh(&peers.self);
-	body = (void *)link_frame_body(nb);
-	hello_fill(body);
-	link_frame_address(nb, broadcast, peers.self.mac, sizeof(*body));
-	link_frame_seal(nb, &h, crc32c(0, body, sizeof(*body)));
+	hello = (void *)link_frame_body(nb);
+	hello_fill(&hello->body);
+	hello->load = (struct link_hello_load){.total_bytes = peers.self.total_bytes,
+					       .cpu_permille = peers.self.cpu_permille};
+	link_frame_address(nb, broadcast, peers.self.mac, sizeof(*hello));
+	link_frame_seal(nb, &h, crc32c(0, hello, sizeof(*hello)));
 	peers.hello_sent_ns = time_ns();
 	(void)switch_send(&peers.port, nb); /* lost or not: the next one follows */
 }
@@ -162,6 +171,16 @@ static bool hello_announce(const struct peer *old, const struct link_hello_body 
 	return !known;
 }
 
+static void hello_take_load(struct peer *p, const struct link_frame *f)
+{
+	struct link_hello_load load = {0};
+
+	if (f->hdr.len >= sizeof(struct hello))
+		memcpy(&load, f->body + sizeof(struct link_hello_body), sizeof(load));
+	p->total_bytes = load.total_bytes;
+	p->cpu_permille = load.cpu_permille;
+}
+
 static void hello_receive(const struct link_frame *f)
 {
 	struct link_hello_body b;
@@ -193,6 +212,8 @@ static void hello_receive(const struct link_frame *f)
 	p->vms = b.vms;
 	p->free_bytes = b.free_bytes;
 	p->can_run_guests = b.flags & LINK_HELLO_F_GUESTS;
+	p->drained = b.flags & LINK_HELLO_F_DRAINED;
+	hello_take_load(p, f);
 	p->last_seen_ns = MAX(time_ns(), 1);
 	if (is_new && time_ns() - peers.hello_sent_ns >= HELLO_MIN_NS)
 		hello_send(); /* it need not wait a second to see us */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Which other hosts are on the wire: each broadcasts a HELLO about once a second
- * (name, pool, boot id, protocol version, free memory, CPUs); a peer unheard for
- * 10 s is shown as gone and later forgotten. Hostile input like any frame.
+ * (name, pool, boot id, protocol version, memory, CPUs and their use); a peer
+ * unheard for 10 s is shown as gone and later forgotten. Hostile input like any frame.
  */
 #ifndef KERNEL_NET_PEERS_H
 #define KERNEL_NET_PEERS_H
@@ -20,9 +20,11 @@ struct peer {
 	uint16_t version; /* of the link protocol */
 	uint16_t frame_max;
 	uint32_t cpus, vms;
-	uint64_t free_bytes;
-	uint64_t last_seen_ns; /* 0: slot unused */
+	uint64_t free_bytes, total_bytes; /* total_bytes 0: an older version, does not say */
+	uint32_t cpu_permille;		  /* in use, of one CPU; unknown when total_bytes is 0 */
+	uint64_t last_seen_ns;		  /* 0: slot unused */
 	bool can_run_guests;
+	bool drained; /* takes no VMs */
 };
 
 /* What this host says of itself; filled by kernel/main.c before each HELLO. */

@@ -69,6 +69,10 @@ static void hear(struct fuzz *f, uint8_t how)
 	if (how & 0x10)
 		fuzz_spoil(f, &h, sizeof(h));
 	memcpy(link_frame_body(nb), &b, sizeof(b));
+	if (how & 0x08) { /* with its load */
+		h.len = sizeof(b) + sizeof(struct link_hello_load);
+		memset(link_frame_body(nb) + sizeof(b), fuzz_u8(f), sizeof(struct link_hello_load));
+	}
 	link_frame_address(nb, (const uint8_t *)"\xff\xff\xff\xff\xff\xff", mac,
 			   MIN(h.len, nb->room - LINK_HLEN));
 	link_frame_seal(nb, &h, crc32c(0, link_frame_body(nb), MIN(h.len, nb->room - LINK_HLEN)));

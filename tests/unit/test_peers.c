@@ -14,6 +14,7 @@ static struct net_switch sw;
 static struct netdev nic;
 static unsigned hellos;
 static struct link_hello_body last_hello;
+static struct link_hello_load last_load;
 
 static const uint8_t mac_self[ETH_ALEN] = {0x52, 0x54, 0, 0, 0, 1};
 static const uint8_t mac_b[ETH_ALEN] = {0x52, 0x54, 0, 0, 0, 2};
@@ -26,7 +27,9 @@ static int wire_send(struct netdev *nd, struct netbuf *nb)
 	assert_int_equal(f.hdr.type, LINK_HELLO);
 	assert_memory_equal(nb->data, "\xff\xff\xff\xff\xff\xff", ETH_ALEN);
 	assert_memory_equal(f.src, mac_self, ETH_ALEN);
+	assert_int_equal(f.hdr.len, sizeof(last_hello) + sizeof(last_load));
 	memcpy(&last_hello, f.body, sizeof(last_hello));
+	memcpy(&last_load, f.body + sizeof(last_hello), sizeof(last_load));
 	hellos++;
 	netbuf_put(nb);
 	return 0;
@@ -42,6 +45,8 @@ static const struct netdev_ops wire_ops = {.send = wire_send, .send_room = wire_
 static void refresh(struct peer *self)
 {
 	self->vms++;
+	self->cpu_permille = 100 + self->vms;
+	self->drained = self->vms > 5;
 }
 
 static int setup(void **state)
@@ -53,6 +58,7 @@ static int setup(void **state)
 					    .frame_max = 1514,
 					    .cpus = 2,
 					    .free_bytes = 1 << 30,
+					    .total_bytes = 2ull << 30,
 					    .can_run_guests = true},
 				   .refresh = refresh};
 
@@ -118,7 +124,10 @@ static void test_hello_once_a_second(void **state)
 	assert_string_equal(last_hello.pool, "lab");
 	assert_int_equal(last_hello.boot_id, 11);
 	assert_int_equal(last_hello.vms, hellos);
-	assert_int_equal(last_hello.flags, LINK_HELLO_F_GUESTS);
+	assert_int_equal(last_hello.flags, LINK_HELLO_F_GUESTS | LINK_HELLO_F_DRAINED);
+	assert_true(last_load.total_bytes == 2ull << 30);
+	assert_int_equal(last_load.cpu_permille, 100 + hellos);
+	assert_int_equal(last_load.reserved, 0);
 	assert_string_equal(peers_self()->name, "alpha");
 }
 
@@ -209,6 +218,47 @@ static void test_longer_hello_of_a_later_version(void **state)
 	assert_int_equal(peers_find("beta")->version, 7);
 }
 
+static void hear_load(const struct link_hello_load *load, uint16_t len)
+{
+	static const uint8_t all[ETH_ALEN] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+	struct link_hello_body b = hello("beta", 22);
+	struct link_hdr h = {.type = LINK_HELLO, .len = len};
+	struct netbuf *nb = netbuf_alloc();
+
+	b.flags |= LINK_HELLO_F_DRAINED | 0x8000;
+	memset(nb->data, 0xee, nb->room);
+	memcpy(link_frame_body(nb), &b, sizeof(b));
+	memcpy(link_frame_body(nb) + sizeof(b), load, sizeof(*load));
+	link_frame_address(nb, all, mac_b, len);
+	link_frame_seal(nb, &h, crc32c(0, link_frame_body(nb), len));
+	nic.receive(&nic, nb);
+}
+
+static void test_load_of_a_host(void **state)
+{
+	struct link_hello_load load = {.total_bytes = UINT64_MAX, .cpu_permille = UINT32_MAX};
+	uint16_t len = sizeof(struct link_hello_body) + sizeof(load);
+
+	hear(mac_b, "beta", 22);
+	assert_int_equal(peers_find("beta")->total_bytes, 0);
+	assert_false(peers_find("beta")->drained);
+	hear_load(&load, len);
+	assert_true(peers_find("beta")->drained);
+	assert_true(peers_find("beta")->total_bytes == UINT64_MAX);
+	assert_int_equal(peers_find("beta")->cpu_permille, UINT32_MAX);
+	for (uint16_t cut = 1; cut <= sizeof(load); cut++) { /* part of it is none */
+		hear_load(&load, len);
+		hear_load(&load, len - cut);
+		assert_true(peers_find("beta")->drained);
+		assert_int_equal(peers_find("beta")->total_bytes, 0);
+		assert_int_equal(peers_find("beta")->cpu_permille, 0);
+	}
+	hear_load(&load, len + 20); /* a later version says more */
+	assert_true(peers_find("beta")->total_bytes == UINT64_MAX);
+	hear(mac_b, "beta", 22);
+	assert_false(peers_find("beta")->drained);
+}
+
 static void test_flood_of_hosts(void **state)
 {
 	uint8_t mac[ETH_ALEN] = {0x52, 0x54, 0, 0, 1, 0};
@@ -240,6 +290,7 @@ int main(void)
 	    T(test_restart_is_noticed),
 	    T(test_hostile_hellos_are_ignored),
 	    T(test_longer_hello_of_a_later_version),
+	    T(test_load_of_a_host),
 	    T(test_flood_of_hosts),
 	};
 
