@@ -78,11 +78,12 @@ SRC_vmm     += vmm/commands_vm.c vmm/commands_vm_show.c vmm/commands_vm_top.c vm
                vmm/commands_vm_console.c
 SRC_migrate += migrate/commands_move.c migrate/move_options.c
 SRC_vmm     += vmm/vm_use.c
-SRC_migrate += migrate/plan.c migrate/plan_balance.c
+# many VMs at once: apart, because a move needs none of it
+SRC_pool := $(addprefix migrate/,plan.c plan_balance.c queue.c)
 SRC_drivers += kernel/drivers/serial.c
 
 SRC := $(SRC_lib) $(SRC_arch) $(SRC_kernel) $(SRC_drivers) $(SRC_net) $(SRC_store) \
-       $(SRC_vmm) $(SRC_dev) $(SRC_migrate)
+       $(SRC_vmm) $(SRC_dev) $(SRC_migrate) $(SRC_pool)
 OBJ := $(patsubst %,$(B)/obj/%.o,$(SRC))
 
 $(B)/pagurus.elf: $(OBJ) linker.ld
@@ -305,6 +306,9 @@ UNIT_checks := migrate/checks.c $(UNIT_LIB)
 UNIT_move := $(filter-out migrate/state.c migrate/commands_move.c migrate/move_options.c,$(SRC_migrate)) \
              tests/unit/fake_pair.c tests/unit/fake_fiber.c tests/unit/fake_kernel.c $(UNIT_LIB) \
              vmm/guest_mem.c vmm/dev/state.c vmm/vm_config_check.c vmm/vm_config.c
+
+UNITS += queue
+UNIT_queue := $(UNIT_move) migrate/plan.c migrate/queue.c kernel/lib/format.c
 
 define UNIT_RULE
 $(B)/unit/test_$(1): tests/unit/test_$(1).c $$(UNIT_$(1)) $$(wildcard tests/unit/*.h)

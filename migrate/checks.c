@@ -66,8 +66,10 @@ static void check_host(struct check_list *l, const struct checks_input *in)
 		    f->flags & FACT_RUNS_GUESTS ? "yes" : "no VT-x there");
 	check_words(l, !(f->flags & FACT_NAME_TAKEN), "VM name free", cfg->name,
 		    f->flags & FACT_NAME_TAKEN ? "has a VM of that name" : "free");
-	check_words(l, !(f->flags & FACT_MOVE_BUSY), "no other move", "none",
+	check_words(l, !(f->flags & FACT_MOVE_BUSY), CHECK_NO_OTHER_MOVE, "none",
 		    f->flags & FACT_MOVE_BUSY ? "a move is under way" : "none");
+	check_words(l, !(f->flags & FACT_DRAINED), "takes VMs", "needed",
+		    f->flags & FACT_DRAINED ? "drained, 'undrain' there" : "yes");
 	check_sizes(l, cfg->memory <= f->free_bytes, "memory", cfg->memory, f->free_bytes);
 	/* They take turns there, as they may at any host: slower, not wrong. */
 	c = check_numbers(l, true, "CPUs", cfg->vcpus, f->cpus);

@@ -13,6 +13,8 @@
 #define CHECK_NAME_LEN	40
 #define CHECK_VALUE_LEN 40
 
+#define CHECK_NO_OTHER_MOVE "no other move" /* failed: it will pass later */
+
 enum check_result { CHECK_PASSED, CHECK_NOTE, CHECK_FAILED };
 
 struct check {

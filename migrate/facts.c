@@ -132,6 +132,8 @@ void facts_gather(const struct stream_offer *o, struct stream_facts *f)
 	f->cpus = peers_self()->cpus;
 	if (peers_self()->can_run_guests)
 		f->flags |= FACT_RUNS_GUESTS;
+	if (migrate_state()->drained)
+		f->flags |= FACT_DRAINED;
 	if (vm_find(o->cfg.name))
 		f->flags |= FACT_NAME_TAKEN;
 	for (unsigned i = 0; i < o->cfg.disk_count; i++)

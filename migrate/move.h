@@ -8,6 +8,7 @@
 
 #include "kernel/net/link.h"
 #include "migrate/migrate.h"
+#include "migrate/queue.h"
 
 #define MOVES_KEPT     8	       /* active and recently finished */
 #define OUTCOMES_KEPT  64	       /* how moves ended, for the other host's questions */
@@ -64,6 +65,8 @@ struct migrate_state {
 	unsigned next_outcome;
 	uint32_t last_id;
 	unsigned incoming;
+	bool drained;
+	struct move_queue queue;
 };
 struct migrate_state *migrate_state(void);
 

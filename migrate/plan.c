@@ -63,12 +63,9 @@ int plan_fits(const struct plan_host *h, const struct plan_vm *vm, bool unusable
 		ksnprintf(why, PLAN_WHY_LEN, "%.31s: the checks of the move fail there", h->name);
 		return -E_NOTSUP;
 	}
-	if (vm->state != PLAN_OFF && vm->vcpus > h->cpus) {
-		ksnprintf(why, PLAN_WHY_LEN, "%.31s: needs %u CPUs, has %u", h->name, vm->vcpus,
-			  h->cpus);
-		return -E_RANGE;
-	}
-	return fit_memory(h, vm, why);
+	if (fit_memory(h, vm, why))
+		return -E_NOMEM;
+	return vm->state != PLAN_OFF && vm->vcpus > h->cpus ? -E_RANGE : 0;
 }
 
 void plan_shift(struct plan_host *h, const struct plan_vm *vm, int dir)
@@ -155,8 +152,12 @@ static unsigned sort_vms(const struct plan_input *in, unsigned host, unsigned or
 	return count;
 }
 
-static bool emptier(const struct plan_host *a, const struct plan_host *b)
+static bool emptier(const struct plan_host *a, const struct plan_host *b, const struct plan_vm *vm)
 {
+	bool a_narrow = vm->vcpus > a->cpus, b_narrow = vm->vcpus > b->cpus;
+
+	if (a_narrow != b_narrow) /* vCPUs may take turns, but rather not */
+		return b_narrow;
 	if (a->free_bytes != b->free_bytes)
 		return a->free_bytes > b->free_bytes;
 	if (plan_cpu_load(a) != plan_cpu_load(b))
@@ -172,17 +173,18 @@ static int find_target(const struct plan_input *in, const struct plan *p, unsign
 		       char why[PLAN_WHY_LEN])
 {
 	const struct plan_vm *v = &in->vms[vm];
-	int best = -1, refused = -1;
+	int best = -1, refused = -1, err;
 	char text[PLAN_WHY_LEN];
 
 	str_copy(why, "there is no other host", PLAN_WHY_LEN);
 	for (unsigned i = 0; i < in->host_count; i++) {
 		if (i == v->host || (only != SIZE_MAX && i != only))
 			continue;
-		if (!plan_fits(&p->after[i], v, v->unusable & (1u << i), text)) {
-			if (best < 0 || emptier(&p->after[i], &p->after[best]))
+		err = plan_fits(&p->after[i], v, v->unusable & (1u << i), text);
+		if (!err || err == -E_RANGE) {
+			if (best < 0 || emptier(&p->after[i], &p->after[best], v))
 				best = (int)i;
-		} else if (refused < 0 || emptier(&p->after[i], &p->after[refused])) {
+		} else if (refused < 0 || emptier(&p->after[i], &p->after[refused], v)) {
 			refused = (int)i;
 			str_copy(why, text, PLAN_WHY_LEN);
 		}

@@ -74,7 +74,8 @@ enum plan_how plan_how(const struct plan_vm *vm);
 const char *plan_how_name(enum plan_how how); /* "hot" */
 /*
  * Does this VM fit on that host now? 0, or an error with words in why: -E_NOTSUP (runs no
- * guests, unusable), -E_BUSY (drained), -E_RANGE (too few CPUs), -E_NOMEM.
+ * guests, unusable), -E_BUSY (drained), -E_NOMEM; without words -E_RANGE: it fits,
+ * but its vCPUs would take turns.
  */
 int must_check plan_fits(const struct plan_host *host, const struct plan_vm *vm, bool unusable,
 			 char why[PLAN_WHY_LEN]);

@@ -124,7 +124,9 @@ bool plan_order_holds(const struct plan_input *in, const struct plan *p)
 		const struct plan_move *m = &p->moves[i];
 		const struct plan_vm *v = &in->vms[m->vm];
 
-		if (plan_fits(&now[m->to], v, v->unusable & (1u << m->to), why))
+		int err = plan_fits(&now[m->to], v, v->unusable & (1u << m->to), why);
+
+		if (err && err != -E_RANGE)
 			return false;
 		plan_shift(&now[m->from], v, -1);
 		plan_shift(&now[m->to], v, 1);

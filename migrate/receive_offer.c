@@ -108,6 +108,8 @@ static int build_vm(struct receiver *rx)
 		return stream_fail(&m->st, -E_PROTO, "RESERVE came before every boot file had");
 	if (rx->busy)
 		return stream_fail(&m->st, -E_BUSY, "another move is under way here");
+	if (migrate_state()->drained)
+		return stream_fail(&m->st, -E_STATE, "this host is drained, it takes no VMs");
 	err = check_cpuid(m);
 	if (err)
 		return err;

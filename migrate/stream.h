@@ -123,6 +123,7 @@ struct stream_nic_fact {
 #define FACT_RUNS_GUESTS 1u
 #define FACT_NAME_TAKEN	 2u
 #define FACT_MOVE_BUSY	 4u
+#define FACT_DRAINED	 8u /* takes no VMs */
 
 /* What the target found. The source judges (migrate/checks.h). */
 struct stream_facts {
