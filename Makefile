@@ -70,8 +70,8 @@ SRC_migrate := $(addprefix migrate/,accept.c checks.c commit.c facts.c frames.c 
                  stream_link.c)
 SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/host_config_net.c kernel/entropy.c kernel/entropy_source.c kernel/files.c \
                kernel/console_line.c kernel/console_edit.c kernel/console_complete.c kernel/console.c \
-               kernel/console_help.c kernel/console_out.c kernel/console_table.c \
-               kernel/console_serial.c kernel/commands_host.c kernel/commands_net.c
+               kernel/console_help.c kernel/console_out.c kernel/console_table.c kernel/console_json.c \
+               kernel/lib/json.c kernel/console_serial.c kernel/commands_host.c kernel/commands_net.c
 # what the processor leaves to us
 SRC_vmm     += vmm/mtrr.c vmm/guest_access.c vmm/decode_operand.c vmm/emulate_alu.c vmm/task_switch.c vmm/task_segments.c
 SRC_vmm     += vmm/commands_vm.c vmm/commands_vm_show.c vmm/commands_vm_top.c vmm/commands_vm_define.c \
@@ -189,7 +189,7 @@ UNIT_files   := kernel/files.c kernel/lib/crc32c.c kernel/lib/strutil.c
 UNIT_console_line := kernel/console_line.c kernel/console_edit.c kernel/console_complete.c kernel/lib/format.c \
                      kernel/lib/strutil.c
 UNIT_console := kernel/console.c kernel/console_help.c kernel/console_out.c \
-                kernel/console_table.c kernel/console_line.c kernel/console_edit.c kernel/console_complete.c \
+                kernel/console_table.c kernel/console_json.c kernel/lib/json.c kernel/console_line.c kernel/console_edit.c kernel/console_complete.c \
                 kernel/lib/err.c kernel/lib/format.c kernel/lib/strutil.c tests/unit/fake_kernel.c
 UNIT_commands_vm = $(UNIT_console) vmm/commands_vm.c vmm/commands_vm_show.c \
                    vmm/commands_vm_top.c vmm/commands_vm_define.c vmm/commands_vm_console.c
@@ -299,7 +299,8 @@ UNIT_LIB := kernel/lib/err.c kernel/lib/format.c kernel/lib/strutil.c kernel/lib
 UNITS += move stream stop_policy checks
 UNIT_stream := migrate/stream.c tests/unit/fake_kernel.c $(UNIT_LIB)
 UNIT_stop_policy := migrate/stop_policy.c
-UNITS += plan use_average
+UNITS += plan use_average json
+UNIT_json := kernel/lib/json.c kernel/lib/format.c kernel/lib/strutil.c
 UNIT_use_average :=
 UNIT_plan := migrate/plan.c migrate/plan_balance.c kernel/lib/format.c kernel/lib/strutil.c
 UNIT_checks := migrate/checks.c $(UNIT_LIB)

@@ -9,6 +9,7 @@
 #include "arch/x86/virt.h"
 #include "boot/handoff.h"
 #include "kernel/commands_host_inner.h"
+#include "kernel/console_json.h"
 #include "kernel/drivers/serial.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
@@ -66,13 +67,40 @@ static void print_memory(struct console *con)
 		       format_size(image, m.image_pages * PAGE_SIZE));
 }
 
+static void host_json(struct console *con)
+{
+	struct json *j;
+	struct mem_stats m;
+
+	mem_get_stats(&m);
+	console_json_begin(con);
+	j = console_json_row();
+	json_str(j, "host", host_facts->config->name);
+	json_str(j, "pool", host_facts->config->pool);
+	json_str(j, "version", host_facts->version);
+	json_u64(j, "uptime_s", time_ns() / NS_PER_S);
+	json_u64(j, "cpus", host_facts->cpu_count);
+	json_u64(j, "memory_bytes", m.total_pages * PAGE_SIZE);
+	json_u64(j, "free_bytes", m.free_2m * SIZE_2M);
+	json_bool(j, "runs_guests", host_facts->virt->usable);
+	console_json_row_end(con);
+	console_json_end(con);
+}
+
 static int run_host(struct console *con, int argc, char **argv)
 {
+	bool json = console_json_wanted(&argc, argv);
 	const struct host_config *c = host_facts->config;
 	const struct virt_caps *v = host_facts->virt;
 	struct serial_stats serial;
 	char model[49];
 
+	if (argc > 1)
+		return console_fail(con, -E_INVAL, "'%.20s': the only option is --json", argv[1]);
+	if (json) {
+		host_json(con);
+		return 0;
+	}
 	serial_get_stats(&serial);
 	console_printf(con, "name     %s, pool %s\n", c->name, c->pool);
 	console_printf(con, "version  Pagurus %s\n", host_facts->version);
@@ -177,10 +205,11 @@ static int run_log(struct console *con, int argc, char **argv)
 static const struct command commands[] = {
     {
 	.name = "host",
-	.args = "",
+	.args = "[--json]",
 	.summary = "this host: name, version, uptime, CPUs, memory",
 	.help = "Example: host\n"
 		"'guests no' names what the CPU or the firmware lacks.\n",
+	.max_args = 1,
 	.run = run_host,
     },
     {
@@ -194,13 +223,14 @@ static const struct command commands[] = {
     },
     {
 	.name = "peers",
-	.args = "",
+	.args = "[--json]",
 	.summary = "other hosts on the wire",
 	.help = "Example: peers\n"
 		"Hosts announce themselves about once a second; one that was not heard\n"
 		"for 10 s is shown as gone. VMs move within a pool (host.conf). IN USE: CPUs\n"
 		"busy, over the last minute; '?': an older version does not say. 'drained':\n"
 		"takes no VMs ('help drain').\n",
+	.max_args = 1,
 	.run = commands_run_peers,
     },
     {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* `peers`, `store` and `net`: what this host sees on its wire and its disks. */
 #include "kernel/commands_host_inner.h"
+#include "kernel/console_json.h"
 #include "kernel/drivers/blkdev.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
@@ -42,12 +43,54 @@ static void print_peer(struct console *con, const struct peer *p)
 		table_cell(con, "here%s", p->drained ? ", drained" : "");
 }
 
+static void peers_json(struct console *con)
+{
+	const struct peer *p;
+	char mac[18];
+
+	console_json_begin(con);
+	for (unsigned i = 0; i < PEERS_MAX; i++) {
+		struct json *j;
+
+		p = peers_at(i);
+		if (!p)
+			continue;
+		j = console_json_row();
+		json_str(j, "host", p->name);
+		json_str(j, "pool", p->pool);
+		json_str(j, "mac", format_mac(mac, p->mac));
+		json_u64(j, "cpus", p->cpus);
+		json_u64(j, "vms", p->vms);
+		json_u64(j, "free_bytes", p->free_bytes);
+		if (p->total_bytes) {
+			json_u64(j, "memory_bytes", p->total_bytes);
+			json_u64(j, "cpu_permille", p->cpu_permille);
+		} else {
+			json_null(j, "memory_bytes");
+			json_null(j, "cpu_permille");
+		}
+		json_bool(j, "runs_guests", p->can_run_guests);
+		json_bool(j, "drained", p->drained);
+		json_bool(j, "here", time_ns() <= p->last_seen_ns + PEER_GONE_NS);
+		console_json_row_end(con);
+	}
+	console_json_end(con);
+}
+
 int commands_run_peers(struct console *con, int argc, char **argv)
 {
+	bool json = console_json_wanted(&argc, argv);
 	unsigned shown = 0;
+
+	if (argc > 1)
+		return console_fail(con, -E_INVAL, "'%.20s': the only option is --json", argv[1]);
 
 	if (!host_facts->sw->uplink)
 		return console_fail(con, -E_NOTSUP, "this host has no network card; see 'log'");
+	if (json) {
+		peers_json(con);
+		return 0;
+	}
 	table_begin(con, "HOST|POOL|MAC|>CPUS|>IN USE|>VMS|>FREE|>MEMORY|GUESTS|STATE");
 	for (unsigned i = 0; i < PEERS_MAX; i++) {
 		const struct peer *p;

@@ -203,11 +203,12 @@ static int run_undefine(struct console *con, int argc, char **argv)
 static const struct command commands[] = {
     {
 	.name = "list",
-	.args = "",
+	.args = "[--json]",
 	.summary = "all VMs of this host and their state",
 	.help = "Example: list\n"
 		"States: off, running, paused, incoming (being received), in doubt (the\n"
 		"storage must say who owns it), crashed ('info' says why).\n",
+	.max_args = 1,
 	.run = commands_run_list,
     },
     {

@@ -3,6 +3,7 @@
 #include "vmm/commands_vm_inner.h"
 
 #include "arch/x86/virt.h"
+#include "kernel/console_json.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
 #include "kernel/time.h"
@@ -10,11 +11,39 @@
 
 #define TEXT_PART 400 /* of long texts, below console_printf's limit */
 
+static void list_json(struct console *con)
+{
+	const struct vm *vm;
+
+	console_json_begin(con);
+	for (unsigned i = 0; (vm = vm_at(i)); i++) {
+		struct json *j = console_json_row();
+
+		json_str(j, "name", vm->cfg.name);
+		json_str(j, "state", vm_state_name(vm->state));
+		json_u64(j, "vcpus", vm->cfg.vcpus);
+		json_u64(j, "memory_bytes", vm->cfg.memory);
+		json_u64(j, "disks", vm->cfg.disk_count);
+		json_bool(j, "moving", vm->move_under_way);
+		if (vm->state == VM_OFF && vm->test_ended)
+			json_u64(j, "test_status", vm->test_status);
+		console_json_row_end(con);
+	}
+	console_json_end(con);
+}
+
 int commands_run_list(struct console *con, int argc, char **argv)
 {
+	bool json = console_json_wanted(&argc, argv);
 	const struct vm *vm;
 	char size[16];
 
+	if (argc > 1)
+		return console_fail(con, -E_INVAL, "'%.20s': the only option is --json", argv[1]);
+	if (json) {
+		list_json(con);
+		return 0;
+	}
 	if (!vm_at(0)) {
 		console_printf(con,
 			       "no VMs; 'define' makes one known, 'migrate' on a peer sends one\n");
