@@ -79,7 +79,7 @@ SRC_vmm     += vmm/commands_vm.c vmm/commands_vm_show.c vmm/commands_vm_top.c vm
 SRC_migrate += migrate/commands_move.c migrate/move_options.c
 SRC_vmm     += vmm/vm_use.c
 # many VMs at once: apart, because a move needs none of it
-SRC_pool := $(addprefix migrate/,plan.c plan_balance.c queue.c)
+SRC_pool := $(addprefix migrate/,plan.c plan_balance.c queue.c pool.c commands_pool.c commands_queue.c)
 SRC_drivers += kernel/drivers/serial.c
 
 SRC := $(SRC_lib) $(SRC_arch) $(SRC_kernel) $(SRC_drivers) $(SRC_net) $(SRC_store) \

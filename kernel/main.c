@@ -39,7 +39,9 @@
 #include "kernel/task.h"
 #include "kernel/time.h"
 #include "migrate/commands_move.h"
+#include "migrate/commands_pool.h"
 #include "migrate/migrate.h"
+#include "migrate/queue.h"
 #include "vmm/commands_vm.h"
 #include "vmm/vm.h"
 #include "vmm/vm_use.h"
@@ -241,6 +243,7 @@ static void refresh_self(struct peer *self)
 	self->vms = 0;
 	while (vm_at(self->vms))
 		self->vms++;
+	self->drained = migrate_drained();
 	measure_cpus(self);
 	vm_use_sample();
 }
@@ -284,7 +287,8 @@ static void start_network(void)
 static void start_console(void)
 {
 	static const struct command_group *const groups[] = {
-	    &commands_vm_group, &commands_move_group, &commands_host_group, NULL};
+	    &commands_vm_group, &commands_move_group, &commands_pool_group, &commands_host_group,
+	    NULL};
 	static struct host_facts facts;
 
 	facts = (struct host_facts){PAGURUS_VERSION, &config, virt, &uplink_switch, cpu_count};

@@ -6,8 +6,11 @@
  */
 #include "migrate/commands_move.h"
 
+#include "kernel/console_json.h"
 #include "kernel/lib/string.h"
 #include "kernel/time.h"
+#include "migrate/commands_pool.h"
+#include "migrate/commands_queue.h"
 #include "migrate/move_options.h"
 #include "vmm/commands_vm.h"
 
@@ -103,6 +106,14 @@ static int watch_move(struct watch *w)
 	return err;
 }
 
+static int run_all(struct console *con, const char *host, const struct move_words *words)
+{
+	if (words->timeout_ns)
+		return console_fail(con, -E_INVAL,
+				    "--timeout is for one VM; Ctrl-C ends 'migrate --all'");
+	return commands_migrate_all(con, host, &words->opt);
+}
+
 static int run_migrate(struct console *con, int argc, char **argv)
 {
 	struct watch w = {.con = con, .timeout_at = TIME_NEVER};
@@ -115,6 +126,8 @@ static int run_migrate(struct console *con, int argc, char **argv)
 	err = move_options_parse(argc - 3, argv + 3, &words, why, sizeof(why));
 	if (err)
 		return console_fail(con, err, "%s", why);
+	if (strcmp(argv[1], "--all") == 0)
+		return run_all(con, argv[2], &words);
 	vm = commands_find_vm(con, argv[1]);
 	if (!vm)
 		return -E_NOENT;
@@ -133,12 +146,53 @@ static int run_migrate(struct console *con, int argc, char **argv)
 	return watch_move(&w);
 }
 
+/* One row; p stays as it is while the row is made. */
+static void move_json(struct console *con, uint32_t id, const struct move_progress *p)
+{
+	struct json *j = console_json_row();
+
+	json_str(j, "kind", "move");
+	json_u64(j, "id", id);
+	json_str(j, "vm", p->vm);
+	json_str(j, p->role == MOVE_SOURCE ? "to" : "from", p->peer);
+	json_str(j, "state", p->done ? "ended" : "under way");
+	json_str(j, "stage", move_stage_name(p->stage));
+	json_bool(j, "dry_run", p->dry_run);
+	json_u64(j, "round", p->round);
+	json_u64(j, "pages_left", p->pages_left);
+	json_u64(j, "bytes", p->bytes);
+	json_u64(j, "blackout_us", p->measured_ns / NS_PER_US);
+	json_u64(j, "took_ms", p->done ? (p->finished_ns - p->started_ns) / NS_PER_MS : 0);
+	json_str(j, "error", p->done && p->err ? err_text(p->err) : "");
+	json_str(j, "reason", p->reason);
+	console_json_row_end(con);
+}
+
+static int status_json(struct console *con, const char *vm)
+{
+	uint32_t id;
+
+	console_json_begin(con);
+	for (unsigned i = 0; (id = migrate_id_at(i)); i++) {
+		const struct move_progress *p = migrate_progress(id);
+
+		if (p && (!vm || !strcmp(p->vm, vm)))
+			move_json(con, id, p);
+	}
+	queue_show_json(con, vm);
+	console_json_end(con);
+	return 0;
+}
+
 static int run_status(struct console *con, int argc, char **argv)
 {
+	bool json = console_json_wanted(&argc, argv);
 	char text[2 * TEXT_MAX];
 	unsigned shown = 0;
 	uint32_t id;
 
+	if (json)
+		return status_json(con, argc > 1 ? argv[1] : NULL);
 	for (unsigned i = 0; (id = migrate_id_at(i)); i++) {
 		const struct move_progress *p = migrate_progress(id);
 
@@ -151,6 +205,7 @@ static int run_status(struct console *con, int argc, char **argv)
 			move_status_text(p, text, sizeof(text));
 		print_text(con, text);
 	}
+	shown += queue_show(con, argc > 1 ? argv[1] : NULL);
 	if (!shown && argc > 1)
 		return console_fail(con, -E_NOENT, "vm '%.31s': no move is known", argv[1]);
 	if (!shown)
@@ -160,9 +215,14 @@ static int run_status(struct console *con, int argc, char **argv)
 
 static int run_cancel(struct console *con, int argc, char **argv)
 {
-	struct vm *vm = commands_find_vm(con, argv[1]);
+	struct vm *vm;
 	int err;
 
+	if (strcmp(argv[1], "--all") == 0) {
+		queue_drop(true);
+		return 0;
+	}
+	vm = commands_find_vm(con, argv[1]);
 	if (!vm)
 		return -E_NOENT;
 	err = migrate_cancel(vm);
@@ -197,7 +257,7 @@ static void complete_migrate(struct completion *c, int argc, char **argv)
 static const struct command commands[] = {
     {
 	.name = "migrate",
-	.args = "VM HOST [OPTIONS]",
+	.args = "VM|--all HOST [OPTIONS]",
 	.summary = "move a running VM to another host",
 	.help = "Example: migrate web beta --max-downtime 100\n"
 		"--dry-run            only make the checks\n"
@@ -206,6 +266,7 @@ static const struct command commands[] = {
 		"--timeout S          cancel when it takes longer\n"
 		"--verify             compare every page before the guest runs there\n"
 		"--dirty pml|ad|wp    how changed pages are found (auto)\n"
+		"With --all instead of VM: every VM of this host, the largest first.\n"
 		"Ctrl-C cancels: the guest goes on here. Once commitment has begun the\n"
 		"storage decides.\n",
 	.min_args = 2,
@@ -215,18 +276,19 @@ static const struct command commands[] = {
     },
     {
 	.name = "migrate-status",
-	.args = "[VM]",
-	.summary = "moves under way and finished ones",
+	.args = "[VM] [--json]",
+	.summary = "moves under way and finished ones, and the queue",
 	.help = "Example: migrate-status web\n",
-	.max_args = 1,
+	.max_args = 2,
 	.run = run_status,
 	.complete = commands_complete_vm,
     },
     {
 	.name = "migrate-cancel",
-	.args = "VM",
+	.args = "VM|--all",
 	.summary = "end a move; the guest goes on at the source",
 	.help = "Example: migrate-cancel web\n"
+		"--all also drops what waits in the queue.\n"
 		"Works on either host, until commitment begins.\n",
 	.min_args = 1,
 	.max_args = 1,

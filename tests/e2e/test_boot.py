@@ -5,7 +5,7 @@ import pytest
 from lab import pick
 
 VERBS = """help list info define start shutdown destroy pause unpause console migrate
-migrate-status migrate-cancel peers store net cpu top log host""".split()
+migrate-status migrate-cancel drain undrain balance peers store net cpu top log host""".split()
 
 
 def test_boot(pair):
