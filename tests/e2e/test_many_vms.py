@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Many VMs at once: drain, a drained host, balance, the queue, and the tool for scripts."""
+import json
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+from lab.relay import Relay
+
+VMS = ("tiny", "withdisk")
+
+
+def rows(host, command):
+    return json.loads("\n".join(host.ok(f"{command} --json").lines))
+
+
+def wait_drained(host, name, drained):
+    for _ in range(40):
+        row = next(r for r in rows(host, "peers") if r["host"] == name)
+        if row["drained"] == drained:
+            assert row["here"] and row["cpu_permille"] is not None and row["memory_bytes"]
+            return
+        time.sleep(0.5)
+    raise AssertionError(f"{host.name} does not hear that {name} is {drained=}")
+
+
+def ctl(*argv):
+    run = subprocess.run([sys.executable, "tools/pagurusctl", *argv], stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, text=True, check=False)
+    return run.returncode, run.stdout + run.stderr
+
+
+@pytest.fixture
+def two_guests(pair):
+    """Both run at alpha; afterwards nobody is drained."""
+    before = {vm: pair.run(vm).follow(vm, 2) for vm in VMS}
+    yield before
+    for host in pair.hosts:
+        host.ok("undrain")
+
+
+def test_drain_and_back(pair, two_guests):
+    alpha, beta = pair.alpha, pair.beta
+    dry = alpha.ok("drain --dry-run")
+    assert re.search(r"^tiny +beta +hot", dry.text, re.MULTILINE), dry
+    assert alpha.state("tiny") == "running"
+    result = alpha.ok("drain", 240)
+    for vm in VMS:
+        assert f"{vm}: moved to beta" in result, result
+        assert alpha.state(vm) is None
+        beta.follow(vm, 2).after(two_guests[vm])
+    assert re.search(r"^(web|big) stays: it is off", result.text, re.MULTILINE)
+    queue = [r for r in rows(alpha, "migrate-status") if r["kind"] == "queued"]
+    assert {r["vm"]: r["state"] for r in queue} == {vm: "ended" for vm in VMS}
+
+    # It takes nobody now: neither when asked to, nor by a plan.
+    wait_drained(beta, "alpha", True)
+    assert "drained" in beta.ok("peers")
+    beta.fails("migrate tiny alpha", "takes VMs.*drained")
+    beta.fails("migrate --all alpha", "stay here")
+    assert beta.state("tiny") == "running"
+    beta.ok("balance")
+    alpha.ok("undrain")
+    wait_drained(beta, "alpha", False)
+
+    # And back, by a script.
+    with Relay(beta) as place:
+        status, text = ctl("-H", f"beta={place}", "run", "beta", "migrate", "--all", "nowhere")
+        assert status == 1 and "nowhere" in text, text
+        status, text = ctl("-H", f"beta={place}", "--move-timeout", "120", "--timeout", "120",
+                           "run", "beta", "migrate", "--all", "alpha")
+        assert status == 0 and "2 VMs moved" in text, text
+        status, text = ctl("-H", f"beta={place}", "--json", "status")
+    assert status == 0, text
+    vms = next(r["data"] for r in json.loads(text) if r["question"] == "vms")
+    assert not {v["name"] for v in vms} & set(VMS)
+    for vm in VMS:
+        alpha.follow(vm, 2)
