@@ -310,6 +310,8 @@ UNIT_move := $(filter-out migrate/state.c migrate/commands_move.c migrate/move_o
 
 UNITS += queue
 UNIT_queue := $(UNIT_move) migrate/plan.c migrate/queue.c kernel/lib/format.c
+UNITS += commands_pool
+UNIT_commands_pool = $(UNIT_queue) $(UNIT_console) migrate/plan_balance.c $(addprefix migrate/,pool.c commands_pool.c commands_queue.c)
 
 define UNIT_RULE
 $(B)/unit/test_$(1): tests/unit/test_$(1).c $$(UNIT_$(1)) $$(wildcard tests/unit/*.h)

@@ -89,6 +89,7 @@ static int move_away(struct console *con, const char *only, const struct migrate
 	for (unsigned round = 0; round < PLAN_HOSTS_MAX; round++) {
 		size_t target = SIZE_MAX;
 
+		w.failed = w.refused = 0; /* they are planned anew */
 		if (!pool_look(&in))
 			console_printf(con, "more than %d VMs: the first ones now\n", PLAN_VMS_MAX);
 		for (unsigned i = 1; only && i < in.host_count; i++)
@@ -117,10 +118,11 @@ static int move_away(struct console *con, const char *only, const struct migrate
 		return err;
 	if (wait)
 		console_printf(con, "%u VMs moved\n", moved);
-	if (w.failed + stay)
+	stay += w.failed + w.refused;
+	if (stay)
 		return console_fail(con, -E_STATE,
 				    "%u VMs that are not off stay here, for the reasons above",
-				    w.failed + stay);
+				    stay);
 	return 0;
 }
 

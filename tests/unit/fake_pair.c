@@ -528,6 +528,7 @@ void mem_get_stats(struct mem_stats *out)
 {
 	memset(out, 0, sizeof(*out));
 	out->free_2m = 512;
+	out->total_pages = 1024 * (SIZE_2M / PAGE_SIZE);
 }
 
 /* ---- VMs: vCPU and one device are their tables ---- */
