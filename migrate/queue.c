@@ -53,7 +53,7 @@ static void end(struct queue_entry *e, int err, const char *reason)
 	e->err = err;
 	str_copy(e->reason, reason ? reason : err ? err_text(err) : "", sizeof(e->reason));
 	if (err)
-		log_warn("queue: %s stays: %s", e->vm, e->reason);
+		log_warn("queue: %s not moved to %s: %s", e->vm, e->host, e->reason);
 }
 
 /* Not its fault, and it passes: the target is making another move. */

@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from lab import guests
+from lab.pair import NETWORKS
 from lab.relay import Relay
 
 VMS = ("tiny", "withdisk")
@@ -79,3 +81,49 @@ def test_drain_and_back(pair, two_guests):
     assert not {v["name"] for v in vms} & set(VMS)
     for vm in VMS:
         alpha.follow(vm, 2)
+
+
+@pytest.fixture
+def gamma(pair):
+    """The emptiest host, but of an older CPU: what starts at alpha or beta cannot go there."""
+    vms = [guests.ticker(name, memory=100) for name in ("left", "right")]
+    host = pair.lab.host("gamma", old_cpu=True, memory=600, vms=vms, conf=NETWORKS)
+    try:
+        pair.lab.start(host)
+        for other in pair.hosts:
+            pair.wait_peer(other, "gamma")
+            pair.wait_peer(host, other.name)
+        yield host
+        host.check()
+    finally:
+        host.kill()
+        del pair.lab.hosts["gamma"]
+
+
+def test_three_hosts(pair, gamma):
+    alpha, beta = pair.alpha, pair.beta
+    before = pair.run("tiny").follow("tiny", 2)
+    result = alpha.ok("drain", 240)
+    alpha.ok("undrain")
+    assert "tiny: not moved to gamma: check failed" in result, result
+    assert "tiny: moved to beta" in result, result
+    beta.follow("tiny", 2).after(before)
+
+    for vm in ("left", "right"):
+        gamma.ok(f"start {vm}")
+    before = gamma.follow("left", 2)
+    wait_drained(gamma, "alpha", False)
+    plan = gamma.ok("balance")
+    moves = re.findall(r"^(left|right) +(alpha|beta) +hot", plan.text, re.MULTILINE)
+    assert len(moves) == 1, plan
+    gamma.ok("balance --do", 240)
+    assert sorted(gamma.states().values()) == ["running"]
+    again = gamma.ok("balance")
+    assert "no move" in again, again
+    (vm, name), = moves
+    target = alpha if name == "alpha" else beta
+    after = target.follow(vm, 2)
+    if vm == "left":
+        after.after(before)
+    target.ok(f"destroy {vm}")
+    target.ok(f"undefine {vm}")

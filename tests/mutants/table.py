@@ -521,4 +521,39 @@ PROCESSOR = [
       "\t\treturn last <= limit;", "\t\treturn true;", "OUTS beyond the limit is #GP"),
 ]
 
-MUTANTS = PAGES + STREAM + HANDOVER + DEVICES + WIRE + GUEST_CARDS + GUEST_NETWORKS + MACHINES + SCHEDULER + PROCESSOR
+MANY_VMS = [
+    m("plan-overcommits-memory", "unit:plan", "migrate/plan.c",
+      "\tif (vm->memory <= have)\n", "\tif (vm->memory <= have || vm->memory)\n",
+      "no plan gives a host more than it has"),
+    m("plan-depends-on-order", "unit:plan", "migrate/plan_balance.c",
+      "\treturn order < 0;", "\treturn order < 0 && false;", "equal choices are settled by name"),
+    m("balance-moves-for-nothing", "unit:plan", "migrate/plan_balance.c",
+      "c.gain >= PLAN_WORTH &&", "c.gain >= 1 &&", "noise moves no VM"),
+    m("balance-shortens-blindly", "unit:plan", "migrate/plan_balance.c",
+      "\tif (plan_order_holds(in, p))\n", "\tif (plan_order_holds(in, p) || p)\n",
+      "a detour that makes room is kept"),
+    m("queue-forgets-the-target", "unit:plan", "migrate/plan.c",
+      "from < limit && to < limit", "from < limit && to <= limit + count",
+      "the limit holds for targets too"),
+    m("busy-target-fails-a-drain", "unit:queue", "migrate/queue.c",
+      "\tif (target_is_busy(e, p))\n", "\tif (target_is_busy(e, p) && !p)\n",
+      "a target that makes another move is asked again"),
+    m("vm-queued-twice", "unit:queue", "migrate/queue.c",
+      "\tif (waits_already(q, vm))\n", "\tif (waits_already(q, vm) && !q)\n",
+      "one VM waits once"),
+    m("drained-host-takes-vms", "unit:queue", "migrate/facts.c",
+      "\tif (migrate_state()->drained)\n", "\tif (migrate_state()->drained && !o)\n",
+      "a drained host says so to who asks"),
+    m("refusal-is-not-noted", "unit:commands_pool", "migrate/commands_queue.c",
+      "\t\tpool_note_refusal(copy.vm, copy.host);\n", "",
+      "a target that refused is not asked for ever"),
+    m("ctrl-c-lets-the-queue-go-on", "unit:commands_pool", "migrate/commands_queue.c",
+      "\t\t\tqueue_drop(true);\n", "", "Ctrl-C ends a drain"),
+    m("other-pool-takes-part", "unit:commands_pool", "migrate/pool.c",
+      " && !strcmp(p->pool, self.pool)", "", "plans stay within the pool"),
+    m("load-of-a-short-hello", "unit:peers", "kernel/net/peers.c",
+      "\tif (f->hdr.len >= sizeof(struct hello))\n", "\tif (f->hdr.len)\n",
+      "what a HELLO does not say is unknown"),
+]
+
+MUTANTS = MANY_VMS + PAGES + STREAM + HANDOVER + DEVICES + WIRE + GUEST_CARDS + GUEST_NETWORKS + MACHINES + SCHEDULER + PROCESSOR

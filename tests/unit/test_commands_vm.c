@@ -375,6 +375,11 @@ static void test_list_and_info(void **state)
 	web.state = VM_RUNNING;
 	assert_int_equal(run("list"), 0);
 	assert_non_null(strstr(out, "web   running      1  64 MiB      0  -\r\n"));
+	EXPECT_REFUSED("list --jsno", -E_INVAL, "the only option is --json");
+	assert_int_equal(run("list --json"), 0);
+	assert_non_null(strstr(out, "[\r\n{\"name\": \"web\", \"state\": \"running\", "
+				    "\"vcpus\": 1, \"memory_bytes\": 67108864, \"disks\": 0, "
+				    "\"moving\": false}\r\n]\r\nok\r\n"));
 	memset(web.cfg.cmdline, 'x', sizeof(web.cfg.cmdline) - 1);
 	assert_int_equal(run("info web"), 0);
 	assert_non_null(strstr(out, web.cfg.cmdline)); /* whole, though long */
@@ -391,6 +396,8 @@ static void test_list_and_info(void **state)
 	vms[0] = NULL;
 	assert_int_equal(run("list"), 0);
 	assert_non_null(strstr(out, "no VMs"));
+	assert_int_equal(run("list --json"), 0);
+	assert_non_null(strstr(out, "[\r\n]\r\nok\r\n"));
 }
 
 static void test_define(void **state)
