@@ -241,6 +241,7 @@ static void complete_migrate(struct completion *c, int argc, char **argv)
 
 	if (argc == 1) {
 		commands_complete_vm(c, argc, argv);
+		completion_add(c, "--all");
 		return;
 	}
 	if (argc > 2) {

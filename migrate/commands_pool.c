@@ -77,6 +77,23 @@ static void print_hosts(struct console *con)
 	table_end(con);
 }
 
+/* only: NULL, then any host may be the target; else its index in the input. */
+static int find_only(struct console *con, const char *only, size_t *target)
+{
+	*target = SIZE_MAX;
+	if (!only)
+		return 0;
+	for (unsigned i = 1; i < in.host_count; i++)
+		if (!strcmp(in.hosts[i].name, only))
+			*target = i;
+	if (*target != SIZE_MAX)
+		return 0;
+	return console_fail(con, -E_NOENT,
+			    "host '%.31s': not heard on the wire, or of another pool; 'peers' "
+			    "shows who is",
+			    only);
+}
+
 /* Plans and moves, again for VMs that a target's checks refused, until no target is left. */
 static int move_away(struct console *con, const char *only, const struct migrate_options *opt,
 		     bool wait)
@@ -87,19 +104,14 @@ static int move_away(struct console *con, const char *only, const struct migrate
 
 	pool_forget();
 	for (unsigned round = 0; round < PLAN_HOSTS_MAX; round++) {
-		size_t target = SIZE_MAX;
+		size_t target;
 
 		w.failed = w.refused = 0; /* they are planned anew */
 		if (!pool_look(&in))
 			console_printf(con, "more than %d VMs: the first ones now\n", PLAN_VMS_MAX);
-		for (unsigned i = 1; only && i < in.host_count; i++)
-			if (!strcmp(in.hosts[i].name, only))
-				target = i;
-		if (only && target == SIZE_MAX)
-			return console_fail(con, -E_NOENT,
-					    "host '%.31s': not heard on the wire, or of another "
-					    "pool; 'peers' shows who is",
-					    only);
+		err = find_only(con, only, &target);
+		if (err)
+			return err;
 		err = plan_drain(&in, 0, target, &plan);
 		if (err || !plan.move_count || opt->dry_run)
 			break;

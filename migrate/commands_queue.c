@@ -8,9 +8,10 @@
 #include "kernel/time.h"
 #include "migrate/pool.h"
 
-#define WATCH_NS (250 * NS_PER_MS)
-#define LINE_NS	 NS_PER_S
-#define TEXT_MAX 400 /* below console_printf's limit */
+#define WATCH_NS      (250 * NS_PER_MS)
+#define LINE_NS	      NS_PER_S
+#define LINES_WAITING 10  /* as many times rarer when nothing is under way */
+#define TEXT_MAX      400 /* below console_printf's limit */
 
 /* One console, one command at a time. */
 static struct watched {
@@ -78,10 +79,27 @@ static void print_progress(struct queue_watch *w, uint32_t move)
 	console_printf(w->con, "%s\n", text);
 }
 
-/* What has ended since; how many are left. line: also say how those under way are. */
-static unsigned look(struct queue_watch *w, bool line)
+/* A queue that only waits says so now and then: who reads along must not think it dead. */
+static void print_waiting(struct queue_watch *w)
 {
-	unsigned left = 0;
+	for (unsigned i = 0; i < watched_count; i++) {
+		const struct queue_entry *e = queue_find(watched[i].id);
+
+		if (!e || e->state != QUEUE_WAITING)
+			continue;
+		console_printf(w->con, "%s waits to go to %s: %s\n", e->vm, e->host,
+			       e->reason[0] ? e->reason : "others are before it");
+		return;
+	}
+}
+
+/*
+ * What has ended since; how many are left. line: also say how those under way are, or every
+ * so many times that nothing is.
+ */
+static unsigned look(struct queue_watch *w, unsigned line)
+{
+	unsigned left = 0, under_way = 0;
 
 	for (unsigned i = 0; i < watched_count; i++) {
 		struct watched *at = &watched[i];
@@ -96,9 +114,12 @@ static unsigned look(struct queue_watch *w, bool line)
 			continue;
 		}
 		left++;
+		under_way += e->state == QUEUE_RUNNING;
 		if (e->state == QUEUE_RUNNING && line)
 			print_progress(w, e->move);
 	}
+	if (left && !under_way && line && line % LINES_WAITING == 0)
+		print_waiting(w);
 	return left;
 }
 
@@ -106,6 +127,7 @@ int queue_watch_plan(struct queue_watch *w, const struct plan_input *in, const s
 		     const struct migrate_options *opt, bool wait)
 {
 	uint64_t next_line_ns = 0;
+	unsigned lines = 0;
 	bool cancelled = false;
 	int err;
 
@@ -116,9 +138,11 @@ int queue_watch_plan(struct queue_watch *w, const struct plan_input *in, const s
 	for (;;) {
 		bool line = time_ns() >= next_line_ns;
 
-		if (line)
+		if (line) {
 			next_line_ns = time_ns() + LINE_NS;
-		if (!look(w, line))
+			lines++;
+		}
+		if (!look(w, line ? lines : 0))
 			break;
 		if (console_interrupted(w->con) && !cancelled) {
 			cancelled = true;

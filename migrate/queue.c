@@ -121,10 +121,14 @@ static void begin(struct queue_entry *e)
 		return;
 	}
 	err = migrate_start(vm, to, &e->opt, &e->move);
-	if (!err)
+	if (!err) {
 		e->state = QUEUE_RUNNING;
-	else if (err != -E_BUSY) /* busy: another move is under way here, which ends */
+		e->reason[0] = 0;
+	} else if (err == -E_BUSY) { /* which ends */
+		str_copy(e->reason, "another move is under way here", sizeof(e->reason));
+	} else {
 		end(e, err, NULL);
+	}
 }
 
 /* The same number for the same host; this host is 0. */

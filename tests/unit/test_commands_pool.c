@@ -215,6 +215,22 @@ static void test_ctrl_c(void **state)
 	assert_shown("the queue is dropped");
 }
 
+static void test_waiting_is_told(void **state)
+{
+	struct move *other;
+
+	fake_host = 1;
+	other = move_create(MOVE_TARGET);
+	fake_host = 0;
+	ctrl_c_at = fake_time_ns + 40 * NS_PER_S;
+	assert_int_equal(run("drain"), -E_CANCELLED);
+	assert_shown("vm0 waits to go to beta: the other host is busy with another move");
+	assert_true(runs(0, "vm0"));
+	fake_host = 1;
+	move_end(other, -E_CANCELLED);
+	fake_host = 0;
+}
+
 static void test_background(void **state)
 {
 	fake_faults.rate = 4 * MiB;
@@ -291,6 +307,7 @@ int main(void)
 	    T(test_what_cannot_move_is_an_error),
 	    T(test_a_target_that_refuses_is_left_out),
 	    T(test_ctrl_c),
+	    T(test_waiting_is_told),
 	    T(test_background),
 	    T(test_balance),
 	    T(test_migrate_all),
