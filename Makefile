@@ -42,7 +42,8 @@ SRC_arch    := arch/x86/entry.S arch/x86/trampoline.S arch/x86/cpu.c arch/x86/tr
                arch/x86/vmx/run.c arch/x86/vmx/decode.c arch/x86/vmx/exceptions.c arch/x86/vmx/string_io.c arch/x86/vmx/ept.c arch/x86/vmx/ept_log.c
 SRC_kernel  := kernel/main.c kernel/mem.c kernel/sched.c kernel/sched_fair.c kernel/sched_use.c kernel/timer.c kernel/time.c kernel/irq.c \
                kernel/pci.c kernel/acpi.c kernel/rtc.c
-SRC_drivers := kernel/drivers/ata.c kernel/drivers/ata_pio.c kernel/drivers/ata_identify.c kernel/drivers/e1000.c kernel/drivers/e1000_hw.c
+SRC_drivers := kernel/drivers/ata.c kernel/drivers/ata_pio.c kernel/drivers/ata_identify.c kernel/drivers/e1000.c kernel/drivers/e1000_hw.c \
+               $(addprefix kernel/drivers/,mmio.c disk_queue.c ahci.c ahci_port.c)
 SRC_net     := kernel/net/netbuf.c kernel/net/switch.c kernel/net/network.c \
                kernel/net/network_filter.c kernel/net/network_forward.c kernel/net/network_learn.c \
                kernel/net/announce.c kernel/net/announce_frames.c kernel/net/net_addrs.c \
@@ -71,7 +72,8 @@ SRC_migrate := $(addprefix migrate/,accept.c checks.c commit.c facts.c frames.c 
 SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/host_config_net.c kernel/entropy.c kernel/entropy_source.c kernel/files.c \
                kernel/console_line.c kernel/console_edit.c kernel/console_complete.c kernel/console.c \
                kernel/console_help.c kernel/console_out.c kernel/console_table.c kernel/console_json.c \
-               kernel/lib/json.c kernel/console_serial.c kernel/commands_host.c kernel/commands_net.c
+               kernel/lib/json.c kernel/console_serial.c kernel/commands_host.c kernel/commands_net.c \
+               kernel/commands_disk.c
 # what the processor leaves to us
 SRC_vmm     += vmm/mtrr.c vmm/guest_access.c vmm/decode_operand.c vmm/emulate_alu.c vmm/task_switch.c vmm/task_segments.c
 SRC_vmm     += vmm/commands_vm.c vmm/commands_vm_show.c vmm/commands_vm_top.c vmm/commands_vm_define.c \
@@ -229,6 +231,11 @@ UNIT_aoe_reserve := $(UNIT_aoe)
 UNIT_ata       := kernel/drivers/ata.c kernel/drivers/ata_pio.c kernel/drivers/ata_identify.c \
                   kernel/store/blkdev.c kernel/lib/format.c kernel/lib/strutil.c \
                   kernel/lib/err.c tests/unit/fake_kernel.c tests/unit/fake_task.c
+UNIT_DISK      := kernel/drivers/mmio.c kernel/drivers/disk_queue.c kernel/store/blkdev.c \
+                  kernel/lib/format.c kernel/lib/strutil.c kernel/lib/err.c \
+                  tests/unit/fake_kernel.c tests/unit/fake_task.c
+UNITS += ahci
+UNIT_ahci      := kernel/drivers/ahci.c kernel/drivers/ahci_port.c kernel/drivers/ata_identify.c $(UNIT_DISK)
 # The initiator as a Linux program: tests/e2e/test_aoe_vblade.py
 $(B)/e2e/aoe_client: tests/e2e/aoe_client.c $(UNIT_STORE_AOE)
 	@mkdir -p $(@D)

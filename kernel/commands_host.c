@@ -235,11 +235,16 @@ static const struct command commands[] = {
     },
     {
 	.name = "store",
-	.args = "",
+	.args = "[test DISK --yes [--leave]]",
 	.summary = "local disks, and AoE targets on the wire",
-	.help = "Example: store\n"
-		"Asks the network for AoE targets and waits half a second for answers.\n"
-		"In vm.conf: 'disk vda aoe 1.0' for e1.0, 'disk vda local ata0' for ata0.\n",
+	.help =
+	    "Example: store\n"
+	    "Asks the network for AoE targets and waits half a second for answers.\n"
+	    "In vm.conf: 'disk vda aoe 1.0' for e1.0, 'disk vda local ata0' for ata0.\n"
+	    "Example: store test ahci0 --yes\n"
+	    "Writes 300 KiB to the disk's end, flushes, reads back, compares, and puts back what\n"
+	    "was there (not with --leave). No guest may use the disk meanwhile.\n",
+	.max_args = 4,
 	.run = commands_run_store,
     },
     {

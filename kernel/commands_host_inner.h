@@ -9,6 +9,8 @@ extern const struct host_facts *host_facts;
 
 int commands_run_peers(struct console *con, int argc, char **argv);
 int commands_run_store(struct console *con, int argc, char **argv);
+/* `store` with words behind it (kernel/commands_disk.c). */
+int commands_run_store_test(struct console *con, int argc, char **argv);
 int commands_run_net(struct console *con, int argc, char **argv);
 
 #endif

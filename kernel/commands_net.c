@@ -154,6 +154,8 @@ int commands_run_store(struct console *con, int argc, char **argv)
 {
 	int err;
 
+	if (argc > 1)
+		return commands_run_store_test(con, argc, argv);
 	if (blkdev_at(0))
 		print_disks(con);
 	else

@@ -13,6 +13,7 @@
 #include "kernel/acpi.h"
 #include "kernel/console.h"
 #include "kernel/commands_host.h"
+#include "kernel/drivers/ahci.h"
 #include "kernel/drivers/ata.h"
 #include "kernel/drivers/e1000.h"
 #include "kernel/drivers/serial.h"
@@ -284,6 +285,23 @@ static void start_network(void)
 		log_error("net: out of memory, the network is not whole");
 }
 
+/* ---- disks -------------------------------------------------------------------------- */
+
+static void start_disks(void)
+{
+	const struct pci_dev *d;
+
+	if (ata_init() != 0)
+		log_error("ata: out of memory, local disks are not there");
+	for (unsigned i = 0; (d = pci_at(i)); i++) {
+		int err = ahci_probe(d);
+
+		if (err && err != -E_NOENT)
+			log_error("disk: controller at %02x:%02x.%u: %s", d->bus, d->dev, d->fn,
+				  err_text(err));
+	}
+}
+
 static void start_console(void)
 {
 	static const struct command_group *const groups[] = {
@@ -307,8 +325,7 @@ static void main_task(void *arg)
 	log_info("mem: %s free of %s", format_size(size[0], mem.free_pages * PAGE_SIZE),
 		 format_size(size[1], mem.total_pages * PAGE_SIZE));
 	start_network();
-	if (ata_init() != 0)
-		log_error("ata: out of memory, local disks are not there");
+	start_disks();
 	migrate_init();
 	if (vm_service_start() != 0)
 		log_error("vm: out of memory, guests cannot power themselves off");

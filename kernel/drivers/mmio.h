@@ -22,4 +22,11 @@ static inline void mmio_write32(volatile void *base, unsigned reg, uint32_t valu
 }
 #endif
 
+/*
+ * Task context, blocks until (register & mask) == want. 0, -E_TIMEDOUT after limit_ns,
+ * -E_NOENT when all bits read as ones: nothing answers there any more.
+ */
+int must_check mmio_wait32(volatile void *base, unsigned reg, uint32_t mask, uint32_t want,
+			   uint64_t limit_ns);
+
 #endif

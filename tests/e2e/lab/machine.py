@@ -92,17 +92,34 @@ class Bochs:
         return process
 
 
+NICS = {"e1000": "e1000", "e1000e": "e1000e",
+        "virtio": "virtio-net-pci,disable-legacy=on"}
+# A disk of each kind; more than one may hang on a machine beside the one that it boots from.
+DISKS = {"ata": "ide-hd,bus=ide.1", "ahci": "ide-hd,bus=ahci.0", "nvme": "nvme,serial=pagurus"}
+CONTROLLERS = {"ahci": ["-device", "ahci,id=ahci"]}
+
+
 class Qemu:
     has_vmx = False
     kind = "qemu"
     accel = ["-M", "pc", "-cpu", "max"]
 
+    @staticmethod
+    def disks(host):
+        """The disk to boot from is on the legacy channel; host.disks are the others."""
+        argv = ["-drive", f"file={host.image},format=raw,if=ide"]
+        for kind, path in host.disks.items():
+            argv += CONTROLLERS.get(kind, [])
+            argv += ["-drive", f"file={path},format=raw,if=none,id=d_{kind}",
+                     "-device", f"{DISKS[kind]},drive=d_{kind}"]
+        return argv
+
     def start(self, host):
         return Process(["qemu-system-x86_64", *self.accel, "-m", host.memory,
                         "-smp", host.cpus, "-bios", OVMF, "-display", "none", "-nodefaults",
-                        "-drive", f"file={host.image},format=raw,if=ide",
+                        *self.disks(host),
                         "-netdev", f"tap,id=n0,ifname={host.tap},script=no,downscript=no",
-                        "-device", f"e1000,netdev=n0,mac={host.mac},romfile=",
+                        "-device", f"{NICS[host.nic_kind]},netdev=n0,mac={host.mac},romfile=",
                         "-serial", f"tcp:127.0.0.1:{host.serial.port}"],
                        host.folder / "emulator.out", cwd=host.folder)
 
