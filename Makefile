@@ -43,7 +43,7 @@ SRC_arch    := arch/x86/entry.S arch/x86/trampoline.S arch/x86/cpu.c arch/x86/tr
 SRC_kernel  := kernel/main.c kernel/mem.c kernel/sched.c kernel/sched_fair.c kernel/sched_use.c kernel/timer.c kernel/time.c kernel/irq.c \
                kernel/pci.c kernel/acpi.c kernel/rtc.c
 SRC_drivers := kernel/drivers/ata.c kernel/drivers/ata_pio.c kernel/drivers/ata_identify.c kernel/drivers/e1000.c kernel/drivers/e1000_hw.c \
-               $(addprefix kernel/drivers/,mmio.c disk_queue.c ahci.c ahci_port.c)
+               $(addprefix kernel/drivers/,e1000e.c mmio.c disk_queue.c ahci.c ahci_port.c)
 SRC_net     := kernel/net/netbuf.c kernel/net/switch.c kernel/net/network.c \
                kernel/net/network_filter.c kernel/net/network_forward.c kernel/net/network_learn.c \
                kernel/net/announce.c kernel/net/announce_frames.c kernel/net/net_addrs.c \
@@ -241,11 +241,12 @@ $(B)/e2e/aoe_client: tests/e2e/aoe_client.c $(UNIT_STORE_AOE)
 	@mkdir -p $(@D)
 	$(CC) $(UNIT_CFLAGS) -o $@ $^ -lcmocka
 # network (D)
-UNITS += netbuf e1000 switch network announce net_addrs peers link link_hostile link_face
+UNITS += netbuf e1000 e1000e switch network announce net_addrs peers link link_hostile link_face
 UNIT_FAKE   := tests/unit/fake_kernel.c
 UNIT_netbuf := $(UNIT_FAKE) kernel/net/netbuf.c
 UNIT_e1000  := $(UNIT_FAKE) kernel/drivers/e1000.c kernel/drivers/e1000_hw.c kernel/net/netbuf.c \
                kernel/lib/format.c kernel/lib/strutil.c kernel/lib/err.c
+UNIT_e1000e := $(UNIT_e1000) kernel/drivers/e1000e.c
 UNIT_switch := $(UNIT_FAKE) kernel/net/netbuf.c kernel/net/switch.c
 UNIT_network := $(UNIT_switch) $(filter kernel/net/network%,$(SRC_net)) kernel/lib/strutil.c
 UNIT_net_addrs := kernel/net/net_addrs.c

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `store test`: does a local disk keep what it is given? Writes a pattern at its end,
+ * `store test`: does a disk keep what it is given? Writes a pattern at its end,
  * flushes, reads it back, and puts back what was there.
  */
 #include "kernel/commands_host_inner.h"
@@ -9,12 +9,14 @@
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
 #include "kernel/mem.h"
+#include "kernel/store/aoe.h"
 
 #define TEST_SECTORS 600u /* no multiple of what drivers cut requests into */
 #define TEST_ORDER   7
 
 struct disk_test {
 	struct blkdev *bd;
+	struct aoe_disk *aoe; /* NULL: a local disk */
 	uint64_t sector;
 	uint32_t sectors;
 	uint8_t *old, *data;
@@ -103,33 +105,80 @@ static int disk_test(struct console *con, struct disk_test *t)
 	return 0;
 }
 
-int commands_run_store_test(struct console *con, int argc, char **argv)
+/* "e1.0": an AoE target. 0 and *out, or -E_INVAL: not such a name. */
+static int parse_target(const char *name, uint64_t *shelf, uint64_t *slot)
 {
-	struct disk_test t = {.bd = argc > 2 ? blkdev_find(argv[2]) : NULL};
+	const char *dot = strchr(name, '.');
+	char digits[8];
+
+	if (name[0] != 'e' || !dot || (size_t)(dot - name) > sizeof(digits))
+		return -E_INVAL;
+	str_copy(digits, name + 1, dot - name);
+	if (str_to_u64(digits, shelf) || str_to_u64(dot + 1, slot))
+		return -E_INVAL;
+	return *shelf < UINT16_MAX && *slot < UINT8_MAX ? 0 : -E_INVAL;
+}
+
+/*
+ * A local disk, or a target on the wire under a MAC of its own: what another host
+ * has reserved it can then not write to.
+ */
+static int disk_find(struct console *con, const char *name, struct disk_test *t)
+{
+	uint64_t shelf, slot;
+	uint8_t mac[ETH_ALEN];
 	int err;
 
-	if (strcmp(argv[1], "test") != 0)
+	t->bd = blkdev_find(name);
+	if (t->bd)
+		return 0;
+	if (!host_facts->sw->uplink || parse_target(name, &shelf, &slot))
+		return console_fail(con, -E_NOENT,
+				    "disk '%.23s': not found; 'store' shows the disks", name);
+	aoe_fresh_mac(mac);
+	err = aoe_open(shelf, slot, mac, &t->aoe);
+	if (err)
+		return console_fail(con, err, "AoE target %.23s: %s", name, err_text(err));
+	t->bd = aoe_blkdev(t->aoe);
+	return 0;
+}
+
+static int disk_test_with_memory(struct console *con, struct disk_test *t)
+{
+	int err;
+
+	t->sectors = MIN(t->bd->sectors, TEST_SECTORS);
+	t->sector = t->bd->sectors - t->sectors;
+	t->old = pages_alloc_raw(TEST_ORDER);
+	t->data = pages_alloc_raw(TEST_ORDER);
+	err = t->old && t->data ? disk_test(con, t) : -E_NOMEM;
+	if (t->old)
+		pages_free(t->old, TEST_ORDER);
+	if (t->data)
+		pages_free(t->data, TEST_ORDER);
+	return err;
+}
+
+int commands_run_store_test(struct console *con, int argc, char **argv)
+{
+	struct disk_test t = {.leave = argc == 5 && strcmp(argv[4], "--leave") == 0};
+	int err;
+
+	if (strcmp(argv[1], "test") != 0 || argc < 3)
 		return console_fail(con, -E_INVAL,
 				    "'store %.20s': expected nothing, or 'test DISK --yes'",
 				    argv[1]);
-	if (!t.bd)
-		return console_fail(con, -E_NOENT,
-				    "disk '%.23s': not found; 'store' shows the disks",
-				    argc > 2 ? argv[2] : "");
-	t.leave = argc == 5 && strcmp(argv[4], "--leave") == 0;
 	if (argc < 4 || strcmp(argv[3], "--yes") != 0 || (argc == 5 && !t.leave))
-		return console_fail(con, -E_INVAL,
-				    "it writes to the end of %s and puts back what was there: say "
-				    "'store test %s --yes', with no guest on this disk",
-				    t.bd->name, t.bd->name);
-	t.sectors = MIN(t.bd->sectors, TEST_SECTORS);
-	t.sector = t.bd->sectors - t.sectors;
-	t.old = pages_alloc_raw(TEST_ORDER);
-	t.data = pages_alloc_raw(TEST_ORDER);
-	err = t.old && t.data ? disk_test(con, &t) : -E_NOMEM;
-	if (t.old)
-		pages_free(t.old, TEST_ORDER);
-	if (t.data)
-		pages_free(t.data, TEST_ORDER);
+		return console_fail(
+		    con, -E_INVAL,
+		    "it writes to the end of the disk and puts back what was there: say "
+		    "'store test %.23s --yes', with no guest on this disk",
+		    argv[2]);
+	err = disk_find(con, argv[2], &t);
+	if (err)
+		return err;
+	err = disk_test_with_memory(con, &t);
+	if (t.aoe)
+		aoe_close(t.aoe);
 	return err;
 }

@@ -237,13 +237,13 @@ static const struct command commands[] = {
 	.name = "store",
 	.args = "[test DISK --yes [--leave]]",
 	.summary = "local disks, and AoE targets on the wire",
-	.help =
-	    "Example: store\n"
-	    "Asks the network for AoE targets and waits half a second for answers.\n"
-	    "In vm.conf: 'disk vda aoe 1.0' for e1.0, 'disk vda local ata0' for ata0.\n"
-	    "Example: store test ahci0 --yes\n"
-	    "Writes 300 KiB to the disk's end, flushes, reads back, compares, and puts back what\n"
-	    "was there (not with --leave). No guest may use the disk meanwhile.\n",
+	.help = "Example: store\n"
+		"Asks the network for AoE targets and waits half a second for answers.\n"
+		"In vm.conf: 'disk vda aoe 1.0' for e1.0, 'disk vda local ata0' for ata0.\n"
+		"Example: store test ahci0 --yes\n"
+		"Writes 300 KiB to the end of a disk (or target: e1.0), flushes, reads back, "
+		"compares,\n"
+		"and puts back what was there (not with --leave). No guest may use it meanwhile.\n",
 	.max_args = 4,
 	.run = commands_run_store,
     },

@@ -16,6 +16,7 @@
 #include "kernel/drivers/ahci.h"
 #include "kernel/drivers/ata.h"
 #include "kernel/drivers/e1000.h"
+#include "kernel/drivers/e1000e.h"
 #include "kernel/drivers/serial.h"
 #include "kernel/entropy.h"
 #include "kernel/entropy_source.h"
@@ -188,6 +189,20 @@ static bool nic_wanted(const struct pci_dev *d)
 	return strcmp(config.nic, where) == 0;
 }
 
+/* The first driver that knows the device. */
+static int nic_probe(const struct pci_dev *d, struct netdev **out)
+{
+	static int (*const probes[])(const struct pci_dev *, struct netdev **) = {
+	    e1000_probe,
+	    e1000e_probe,
+	};
+	int err = -E_NOENT;
+
+	for (unsigned i = 0; err == -E_NOENT && i < ARRAY_SIZE(probes); i++)
+		err = probes[i](d, out);
+	return err;
+}
+
 static struct netdev *start_nic(void)
 {
 	const struct pci_dev *d;
@@ -202,7 +217,7 @@ static struct netdev *start_nic(void)
 	for (unsigned i = 0; (d = pci_at(i)); i++) {
 		if (!nic_wanted(d))
 			continue;
-		err = e1000_probe(d, &nd);
+		err = nic_probe(d, &nd);
 		if (err == 0) {
 			log_info("net: %s is %s at %02x:%02x.%u, MAC %s", nd->name, nd->model,
 				 d->bus, d->dev, d->fn, format_mac(mac, nd->mac));

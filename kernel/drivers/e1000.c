@@ -6,6 +6,7 @@
  */
 #include "kernel/drivers/e1000.h"
 #include "kernel/drivers/e1000_hw.h"
+#include "kernel/drivers/e1000_inner.h"
 #include "kernel/drivers/e1000_regs.h"
 #include "kernel/drivers/mmio.h"
 #include "kernel/irq.h"
@@ -255,20 +256,6 @@ static void e1000_free(struct e1000 *e)
 	kfree(e);
 }
 
-static const char *e1000_model(const struct pci_dev *d)
-{
-	if (d->vendor != 0x8086)
-		return NULL;
-	switch (d->device) {
-	case 0x100e:
-		return "82540EM";
-	case 0x100f:
-		return "82545EM";
-	default:
-		return NULL;
-	}
-}
-
 /* Interrupts if the host routes them, and the timer in any case. */
 static void e1000_run(struct e1000 *e, const struct pci_dev *d)
 {
@@ -286,25 +273,25 @@ static void e1000_run(struct e1000 *e, const struct pci_dev *d)
 	timer_arm(&e->timer, time_ns() + (e->polling ? POLL_NS : WATCHDOG_NS));
 }
 
-int e1000_probe(const struct pci_dev *d, struct netdev **out)
+int e1000_attach(const struct pci_dev *d, const char *model, const struct e1000_family *family,
+		 struct netdev **out)
 {
 	static unsigned number;
-	const char *model = e1000_model(d);
 	struct e1000 *e;
 	char mac[18];
 	int err;
 
-	if (!model || d->bar_is_io[0] || !d->bar[0])
+	if (d->bar_is_io[0] || !d->bar[0])
 		return -E_NOENT;
 	e = kzalloc(sizeof(*e));
 	if (!e)
 		return -E_NOMEM;
 	pci_enable(d);
 	e->regs = mmio_map(d->bar[0], d->bar_size[0] ? d->bar_size[0] : E1000_REGS_SIZE);
-	err = e->regs ? e1000_hw_reset(e->regs) : -E_NOMEM;
+	err = e->regs ? family->reset(e->regs) : -E_NOMEM;
 	if (err)
 		goto undo_alloc;
-	err = e1000_hw_read_mac(e->regs, e->nd.mac);
+	err = family->read_mac(e->regs, e->nd.mac);
 	if (err)
 		goto undo_alloc;
 	err = rings_alloc(e);
@@ -318,6 +305,7 @@ int e1000_probe(const struct pci_dev *d, struct netdev **out)
 	ksnprintf(e->nd.name, sizeof(e->nd.name), "nic%u", number++);
 	e1000_hw_start_link(e->regs);
 	e1000_hw_start_tx(e->regs, virt_to_hpa((const void *)e->tx), RING_SIZE);
+	family->start(e->regs);
 	e1000_hw_start_rx(e->regs, virt_to_hpa((const void *)e->rx), RING_SIZE, e->rx_nb[0]->room,
 			  e->nd.frame_max > 1514);
 	e1000_run(e, d);

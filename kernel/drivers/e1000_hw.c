@@ -5,13 +5,14 @@
  * those of Intel's 8254x manual.
  */
 #include "kernel/drivers/e1000_hw.h"
+#include "kernel/drivers/e1000_inner.h"
 #include "kernel/drivers/e1000_regs.h"
 #include "kernel/drivers/mmio.h"
 #include "kernel/lib/string.h"
 
 #define SPIN_MAX 100000 /* register reads, about a microsecond each */
 
-static bool spin_until(volatile void *regs, unsigned reg, uint32_t mask, uint32_t want)
+bool e1000_hw_spin(volatile void *regs, unsigned reg, uint32_t mask, uint32_t want)
 {
 	for (unsigned i = 0; i < SPIN_MAX; i++) {
 		if ((mmio_read32(regs, reg) & mask) == want)
@@ -27,7 +28,7 @@ int e1000_hw_reset(volatile void *regs)
 	mmio_write32(regs, E1000_RCTL, 0);
 	mmio_write32(regs, E1000_TCTL, E1000_TCTL_PSP);
 	mmio_write32(regs, E1000_CTRL, mmio_read32(regs, E1000_CTRL) | E1000_CTRL_RST);
-	if (!spin_until(regs, E1000_CTRL, E1000_CTRL_RST, 0))
+	if (!e1000_hw_spin(regs, E1000_CTRL, E1000_CTRL_RST, 0))
 		return -E_IO;
 	mmio_write32(regs, E1000_IMC, UINT32_MAX);
 	(void)mmio_read32(regs, E1000_ICR);
@@ -35,13 +36,14 @@ int e1000_hw_reset(volatile void *regs)
 }
 
 /* EEPROM words 0 to 2 hold the MAC, low byte first (5.6.1). */
-static bool mac_from_eeprom(volatile void *regs, uint8_t mac[ETH_ALEN])
+static bool mac_from_eeprom(volatile void *regs, uint8_t mac[ETH_ALEN], unsigned addr_shift,
+			    uint32_t done)
 {
 	for (unsigned i = 0; i < ETH_ALEN / 2; i++) {
 		uint32_t word;
 
-		mmio_write32(regs, E1000_EERD, i << E1000_EERD_ADDR_SHIFT | E1000_EERD_START);
-		if (!spin_until(regs, E1000_EERD, E1000_EERD_DONE, E1000_EERD_DONE))
+		mmio_write32(regs, E1000_EERD, i << addr_shift | E1000_EERD_START);
+		if (!e1000_hw_spin(regs, E1000_EERD, done, done))
 			return false;
 		word = mmio_read32(regs, E1000_EERD) >> E1000_EERD_DATA_SHIFT;
 		mac[2 * i] = word;
@@ -58,7 +60,8 @@ static bool mac_is_usable(const uint8_t mac[ETH_ALEN])
 }
 
 /* The reset loaded receive address 0 from the EEPROM; ask that itself if it is void. */
-int e1000_hw_read_mac(volatile void *regs, uint8_t mac[ETH_ALEN])
+int e1000_hw_find_mac(volatile void *regs, uint8_t mac[ETH_ALEN], unsigned addr_shift,
+		      uint32_t done)
 {
 	uint32_t lo = mmio_read32(regs, E1000_RAL0);
 	uint32_t hi = mmio_read32(regs, E1000_RAH0);
@@ -67,9 +70,14 @@ int e1000_hw_read_mac(volatile void *regs, uint8_t mac[ETH_ALEN])
 		mac[i] = i < 4 ? lo >> 8 * i : hi >> 8 * (i - 4);
 	if ((hi & E1000_RAH_AV) && mac_is_usable(mac))
 		return 0;
-	if (mac_from_eeprom(regs, mac) && mac_is_usable(mac))
+	if (mac_from_eeprom(regs, mac, addr_shift, done) && mac_is_usable(mac))
 		return 0;
 	return -E_IO;
+}
+
+int e1000_hw_read_mac(volatile void *regs, uint8_t mac[ETH_ALEN])
+{
+	return e1000_hw_find_mac(regs, mac, E1000_EERD_ADDR_SHIFT, E1000_EERD_DONE);
 }
 
 /* Receive buffer size bits for what a netbuf holds (RCTL.BSIZE, BSEX; 13.4.22). */
@@ -131,4 +139,35 @@ void e1000_hw_start_link(volatile void *regs)
 	ctrl &=
 	    ~(uint32_t)(E1000_CTRL_LRST | E1000_CTRL_PHY_RST | E1000_CTRL_ILOS | E1000_CTRL_VME);
 	mmio_write32(regs, E1000_CTRL, ctrl);
+}
+
+static const char *e1000_model(const struct pci_dev *d)
+{
+	if (d->vendor != 0x8086)
+		return NULL;
+	switch (d->device) {
+	case 0x100e:
+		return "82540EM";
+	case 0x100f:
+		return "82545EM";
+	default:
+		return NULL;
+	}
+}
+
+static void family_8254x_start(volatile void *regs)
+{
+}
+
+static const struct e1000_family family_8254x = {
+    .reset = e1000_hw_reset,
+    .read_mac = e1000_hw_read_mac,
+    .start = family_8254x_start,
+};
+
+int e1000_probe(const struct pci_dev *d, struct netdev **out)
+{
+	const char *model = e1000_model(d);
+
+	return model ? e1000_attach(d, model, &family_8254x, out) : -E_NOENT;
 }

@@ -3,11 +3,13 @@
 import hashlib
 import random
 import re
+import time
 
 import pytest
 
 SIZE = 8 << 20
 AREA = 600 * 512  # what `store test` writes, at the end of the disk
+MODELS = {"e1000": "82540EM", "e1000e": "82574L", "virtio": "virtio"}
 
 
 def pattern(first_sector, sectors):
@@ -18,28 +20,65 @@ def pattern(first_sector, sectors):
 
 @pytest.fixture(scope="module")
 def hosts(lab):
-    one = lab.host("one", kind="qemu", disk_kind=["ahci"])
-    for path in one.disks.values():
-        path.write_bytes(random.Random(4).randbytes(SIZE))
-    lab.start(one)
-    yield [one]
-    for host in (one,):
+    pair = (lab.host("one", kind="qemu", nic_kind="e1000e", disk_kind=["ahci"]),
+            lab.host("two", kind="qemu", nic_kind="e1000"))
+    for host in pair:
+        for path in host.disks.values():
+            path.write_bytes(random.Random(4).randbytes(SIZE))
+    lab.start(*pair)
+    yield pair
+    for host in pair:
         host.check()
         host.kill()
 
 
+def keeps_data(host, disk, path):
+    """`store test` on it, judged by the file behind it."""
+    before = path.read_bytes()
+    assert "read back the same" in host.ok(f"store test {disk} --yes")
+    assert path.read_bytes() == before, "what was there is not back"
+    host.ok(f"store test {disk} --yes --leave")
+    after = path.read_bytes()
+    assert after[-AREA:] == pattern((len(after) - AREA) // 512, AREA // 512)
+    assert hashlib.sha256(after[:-AREA]).digest() == hashlib.sha256(before[:-AREA]).digest()
+
+
 @pytest.mark.parametrize("kind", ["ahci"])
 def test_disk(hosts, kind):
-    host = hosts[0]
-    path = host.disks[kind]
-    before = path.read_bytes()
+    host = next(h for h in hosts if kind in h.disks)
     text = host.ok("store").text
     assert re.search(rf"^{kind}0 +8 MiB +\d+ +\d+ +0 ", text, re.MULTILINE), text
     host.fails(f"store test {kind}0", "--yes")
     host.fails("store test sda --yes", "not found")
-    assert "read back the same" in host.ok(f"store test {kind}0 --yes")
-    assert path.read_bytes() == before, "what was there is not back"
-    host.ok(f"store test {kind}0 --yes --leave")
-    after = path.read_bytes()
-    assert after[-AREA:] == pattern((SIZE - AREA) // 512, AREA // 512)
-    assert hashlib.sha256(after[:-AREA]).digest() == hashlib.sha256(before[:-AREA]).digest()
+    keeps_data(host, f"{kind}0", host.disks[kind])
+
+
+def card(host):
+    """Its counters: received, sent, interrupts."""
+    text = host.ok("net").text
+    assert MODELS[host.nic_kind] in text and "link up" in text, text
+    assert re.search(r"^received .* dropped 0, errors 0$", text, re.MULTILINE), text
+    return [int(re.search(words, text)[1]) for words in
+            (r"received (\d+) frames", r"sent (\d+) frames", r"(\d+) interrupts")]
+
+
+def hears(host, other):
+    for _ in range(20):
+        if re.search(rf"^{other.name} .* here$", host.ok("peers").text, re.MULTILINE):
+            return True
+        time.sleep(0.5)
+    return False
+
+
+def test_network(hosts, lab):
+    """The hosts hear each other; 300 KiB and more go to an AoE disk and come back, by interrupts."""
+    for number, (host, other) in enumerate((hosts, hosts[::-1])):
+        disk = lab.net.vblade(3, number)
+        assert hears(host, other)
+        keeps_data(host, f"e3.{number}", disk.path)
+        received, sent, interrupts = card(host)
+        # Two sectors a frame: the area is read thrice and written twice in the two tests.
+        assert received > 5 * AREA // 1024 and sent > 5 * AREA // 1024
+        assert interrupts > 10
+        assert "polling" not in host.ok("log 100")
+        disk.kill()
