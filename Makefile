@@ -43,7 +43,8 @@ SRC_arch    := arch/x86/entry.S arch/x86/trampoline.S arch/x86/cpu.c arch/x86/tr
 SRC_kernel  := kernel/main.c kernel/mem.c kernel/sched.c kernel/sched_fair.c kernel/sched_use.c kernel/timer.c kernel/time.c kernel/irq.c \
                kernel/pci.c kernel/acpi.c kernel/rtc.c
 SRC_drivers := kernel/drivers/ata.c kernel/drivers/ata_pio.c kernel/drivers/ata_identify.c kernel/drivers/e1000.c kernel/drivers/e1000_hw.c \
-               $(addprefix kernel/drivers/,e1000e.c mmio.c disk_queue.c ahci.c ahci_port.c)
+               $(addprefix kernel/drivers/,e1000e.c mmio.c disk_queue.c ahci.c ahci_port.c \
+                 nvme.c nvme_ctrl.c)
 SRC_net     := kernel/net/netbuf.c kernel/net/switch.c kernel/net/network.c \
                kernel/net/network_filter.c kernel/net/network_forward.c kernel/net/network_learn.c \
                kernel/net/announce.c kernel/net/announce_frames.c kernel/net/net_addrs.c \
@@ -234,8 +235,9 @@ UNIT_ata       := kernel/drivers/ata.c kernel/drivers/ata_pio.c kernel/drivers/a
 UNIT_DISK      := kernel/drivers/mmio.c kernel/drivers/disk_queue.c kernel/store/blkdev.c \
                   kernel/lib/format.c kernel/lib/strutil.c kernel/lib/err.c \
                   tests/unit/fake_kernel.c tests/unit/fake_task.c
-UNITS += ahci
+UNITS += ahci nvme
 UNIT_ahci      := kernel/drivers/ahci.c kernel/drivers/ahci_port.c kernel/drivers/ata_identify.c $(UNIT_DISK)
+UNIT_nvme      := kernel/drivers/nvme.c kernel/drivers/nvme_ctrl.c $(UNIT_DISK)
 # The initiator as a Linux program: tests/e2e/test_aoe_vblade.py
 $(B)/e2e/aoe_client: tests/e2e/aoe_client.c $(UNIT_STORE_AOE)
 	@mkdir -p $(@D)

@@ -17,6 +17,7 @@
 #include "kernel/drivers/ata.h"
 #include "kernel/drivers/e1000.h"
 #include "kernel/drivers/e1000e.h"
+#include "kernel/drivers/nvme.h"
 #include "kernel/drivers/serial.h"
 #include "kernel/entropy.h"
 #include "kernel/entropy_source.h"
@@ -311,6 +312,8 @@ static void start_disks(void)
 	for (unsigned i = 0; (d = pci_at(i)); i++) {
 		int err = ahci_probe(d);
 
+		if (err == -E_NOENT)
+			err = nvme_probe(d);
 		if (err && err != -E_NOENT)
 			log_error("disk: controller at %02x:%02x.%u: %s", d->bus, d->dev, d->fn,
 				  err_text(err));

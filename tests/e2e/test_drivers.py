@@ -20,7 +20,7 @@ def pattern(first_sector, sectors):
 
 @pytest.fixture(scope="module")
 def hosts(lab):
-    pair = (lab.host("one", kind="qemu", nic_kind="e1000e", disk_kind=["ahci"]),
+    pair = (lab.host("one", kind="qemu", nic_kind="e1000e", disk_kind=["ahci", "nvme"]),
             lab.host("two", kind="qemu", nic_kind="e1000"))
     for host in pair:
         for path in host.disks.values():
@@ -43,7 +43,7 @@ def keeps_data(host, disk, path):
     assert hashlib.sha256(after[:-AREA]).digest() == hashlib.sha256(before[:-AREA]).digest()
 
 
-@pytest.mark.parametrize("kind", ["ahci"])
+@pytest.mark.parametrize("kind", ["ahci", "nvme"])
 def test_disk(hosts, kind):
     host = next(h for h in hosts if kind in h.disks)
     text = host.ok("store").text
