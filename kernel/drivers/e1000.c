@@ -9,6 +9,7 @@
 #include "kernel/drivers/e1000_inner.h"
 #include "kernel/drivers/e1000_regs.h"
 #include "kernel/drivers/mmio.h"
+#include "kernel/drivers/nic_watch.h"
 #include "kernel/irq.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
@@ -18,9 +19,6 @@
 #include "kernel/timer.h"
 
 #define RING_SIZE   256 /* descriptors of 16 bytes: one page a ring */
-#define POLL_NS	    (1 * NS_PER_MS)
-#define WATCHDOG_NS (100 * NS_PER_MS)
-#define MISSES_MAX  3	/* watchdog ticks that found frames without an interrupt */
 #define ITR_8000_HZ 488 /* units of 256 ns */
 
 #define IRQ_CAUSES (E1000_ICR_LSC | E1000_ICR_RXDMT0 | E1000_ICR_RXO | E1000_ICR_RXT0)
@@ -35,9 +33,7 @@ struct e1000 {
 	unsigned rx_next;	   /* the next descriptor that the NIC will finish */
 	unsigned tx_next, tx_done; /* next to fill, oldest not reclaimed */
 	bool rx_skip;		   /* inside a frame of several buffers, which we drop */
-	bool polling;
-	unsigned misses;
-	uint64_t irqs_seen;
+	struct nic_watch watch;
 	struct timer timer;
 };
 
@@ -205,19 +201,9 @@ static void e1000_interrupt(void *arg)
 static void e1000_tick(struct timer *t)
 {
 	struct e1000 *e = container_of(t, struct e1000, timer);
-	bool silent = e->nd.stats.interrupts == e->irqs_seen;
 
 	tx_reclaim(e);
-	if (rx_poll(e) && silent && !e->polling && ++e->misses >= MISSES_MAX) {
-		e->polling = true;
-		log_warn("e1000: %s gets no interrupts on line, polling every ms", e->nd.name);
-	}
-	if (!silent) { /* they come, or come again */
-		e->misses = 0;
-		e->polling = false;
-	}
-	e->irqs_seen = e->nd.stats.interrupts;
-	timer_arm(t, time_ns() + (e->polling ? POLL_NS : WATCHDOG_NS));
+	timer_arm(t, time_ns() + nic_watch_tick(&e->watch, &e->nd, rx_poll(e) > 0));
 }
 
 static const struct netdev_ops e1000_ops = {
@@ -262,7 +248,7 @@ static void e1000_run(struct e1000 *e, const struct pci_dev *d)
 	int err = irq_register(d->irq_line, true, e1000_interrupt, e);
 
 	if (err) {
-		e->polling = true;
+		e->watch.polling = true;
 		log_warn("e1000: %s polls every ms, interrupt line %u: %s", e->nd.name, d->irq_line,
 			 err_text(err));
 	} else {
@@ -270,7 +256,7 @@ static void e1000_run(struct e1000 *e, const struct pci_dev *d)
 		mmio_write32(e->regs, E1000_IMS, IRQ_CAUSES);
 	}
 	timer_init(&e->timer, e1000_tick);
-	timer_arm(&e->timer, time_ns() + (e->polling ? POLL_NS : WATCHDOG_NS));
+	timer_arm(&e->timer, time_ns() + (e->watch.polling ? NIC_POLL_NS : NIC_WATCH_NS));
 }
 
 int e1000_attach(const struct pci_dev *d, const char *model, const struct e1000_family *family,

@@ -8,6 +8,10 @@
 #ifdef UNIT_TEST
 uint32_t mmio_read32(volatile void *base, unsigned reg);
 void mmio_write32(volatile void *base, unsigned reg, uint32_t value);
+uint8_t mmio_read8(volatile void *base, unsigned reg);
+void mmio_write8(volatile void *base, unsigned reg, uint8_t value);
+uint16_t mmio_read16(volatile void *base, unsigned reg);
+void mmio_write16(volatile void *base, unsigned reg, uint16_t value);
 #else
 static inline uint32_t mmio_read32(volatile void *base, unsigned reg)
 {
@@ -19,6 +23,28 @@ static inline void mmio_write32(volatile void *base, unsigned reg, uint32_t valu
 {
 	asm volatile("" ::: "memory");
 	*(volatile uint32_t *)((volatile uint8_t *)base + reg) = value;
+}
+
+static inline uint8_t mmio_read8(volatile void *base, unsigned reg)
+{
+	return *((volatile uint8_t *)base + reg);
+}
+
+static inline void mmio_write8(volatile void *base, unsigned reg, uint8_t value)
+{
+	asm volatile("" ::: "memory");
+	*((volatile uint8_t *)base + reg) = value;
+}
+
+static inline uint16_t mmio_read16(volatile void *base, unsigned reg)
+{
+	return *(volatile uint16_t *)((volatile uint8_t *)base + reg);
+}
+
+static inline void mmio_write16(volatile void *base, unsigned reg, uint16_t value)
+{
+	asm volatile("" ::: "memory");
+	*(volatile uint16_t *)((volatile uint8_t *)base + reg) = value;
 }
 #endif
 
