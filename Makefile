@@ -41,10 +41,10 @@ SRC_arch    := arch/x86/entry.S arch/x86/trampoline.S arch/x86/cpu.c arch/x86/tr
                arch/x86/vmx/guest_regs.c arch/x86/vmx/control_regs.c arch/x86/vmx/state.c \
                arch/x86/vmx/run.c arch/x86/vmx/decode.c arch/x86/vmx/exceptions.c arch/x86/vmx/string_io.c arch/x86/vmx/ept.c arch/x86/vmx/ept_log.c
 SRC_kernel  := kernel/main.c kernel/mem.c kernel/sched.c kernel/sched_fair.c kernel/sched_use.c kernel/timer.c kernel/time.c kernel/irq.c \
-               kernel/pci.c kernel/acpi.c kernel/rtc.c
+               kernel/pci.c kernel/pci_cap.c kernel/acpi.c kernel/rtc.c
 SRC_drivers := kernel/drivers/ata.c kernel/drivers/ata_pio.c kernel/drivers/ata_identify.c kernel/drivers/e1000.c kernel/drivers/e1000_hw.c \
                $(addprefix kernel/drivers/,e1000e.c mmio.c disk_queue.c ahci.c ahci_port.c \
-                 nvme.c nvme_ctrl.c)
+                 nvme.c nvme_ctrl.c vring.c virtio_host.c virtio_net.c virtio_net_io.c)
 SRC_net     := kernel/net/netbuf.c kernel/net/switch.c kernel/net/network.c \
                kernel/net/network_filter.c kernel/net/network_forward.c kernel/net/network_learn.c \
                kernel/net/announce.c kernel/net/announce_frames.c kernel/net/net_addrs.c \
@@ -243,12 +243,14 @@ $(B)/e2e/aoe_client: tests/e2e/aoe_client.c $(UNIT_STORE_AOE)
 	@mkdir -p $(@D)
 	$(CC) $(UNIT_CFLAGS) -o $@ $^ -lcmocka
 # network (D)
-UNITS += netbuf e1000 e1000e switch network announce net_addrs peers link link_hostile link_face
+UNITS += netbuf e1000 e1000e virtio_net switch network announce net_addrs peers link link_hostile link_face
 UNIT_FAKE   := tests/unit/fake_kernel.c
 UNIT_netbuf := $(UNIT_FAKE) kernel/net/netbuf.c
 UNIT_e1000  := $(UNIT_FAKE) kernel/drivers/e1000.c kernel/drivers/e1000_hw.c kernel/net/netbuf.c \
                kernel/lib/format.c kernel/lib/strutil.c kernel/lib/err.c
 UNIT_e1000e := $(UNIT_e1000) kernel/drivers/e1000e.c
+UNIT_virtio_net := $(UNIT_FAKE) $(addprefix kernel/drivers/,virtio_net.c virtio_net_io.c virtio_host.c vring.c) kernel/pci_cap.c \
+               kernel/net/netbuf.c kernel/lib/format.c kernel/lib/strutil.c kernel/lib/err.c
 UNIT_switch := $(UNIT_FAKE) kernel/net/netbuf.c kernel/net/switch.c
 UNIT_network := $(UNIT_switch) $(filter kernel/net/network%,$(SRC_net)) kernel/lib/strutil.c
 UNIT_net_addrs := kernel/net/net_addrs.c

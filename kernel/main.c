@@ -19,6 +19,7 @@
 #include "kernel/drivers/e1000e.h"
 #include "kernel/drivers/nvme.h"
 #include "kernel/drivers/serial.h"
+#include "kernel/drivers/virtio_net.h"
 #include "kernel/entropy.h"
 #include "kernel/entropy_source.h"
 #include "kernel/files.h"
@@ -196,6 +197,7 @@ static int nic_probe(const struct pci_dev *d, struct netdev **out)
 	static int (*const probes[])(const struct pci_dev *, struct netdev **) = {
 	    e1000_probe,
 	    e1000e_probe,
+	    virtio_net_probe,
 	};
 	int err = -E_NOENT;
 

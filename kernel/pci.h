@@ -25,10 +25,10 @@ uint16_t pci_read16(const struct pci_dev *d, unsigned reg);
 void pci_write16(const struct pci_dev *d, unsigned reg, uint16_t value);
 uint8_t pci_read8(const struct pci_dev *d, unsigned reg);
 /*
- * The register where a capability of this id begins, the one that follows `after` in the
- * list (0: the first). 0: none. At 40h or above; what it holds is the device's to say.
+ * The register where the nth (from 0) capability of this id begins: 40h or above. 0: there
+ * are not so many. What it holds is the device's to say. The walk is bounded.
  */
-unsigned must_check pci_cap_find(const struct pci_dev *d, uint8_t id, unsigned after);
+unsigned must_check pci_cap_find(const struct pci_dev *d, uint8_t id, unsigned nth);
 /* Set memory, I/O and bus-master enable in the command register. */
 void pci_enable(const struct pci_dev *d);
 /* Map device registers uncached; the direct map covers RAM only. NULL on failure. */

@@ -16,7 +16,7 @@ uint8_t pci_read8(const struct pci_dev *d, unsigned reg)
 	return pci_read32(d, reg) >> (reg & 3) * 8;
 }
 
-unsigned pci_cap_find(const struct pci_dev *d, uint8_t id, unsigned after)
+unsigned pci_cap_find(const struct pci_dev *d, uint8_t id, unsigned nth)
 {
 	unsigned at;
 
@@ -24,10 +24,8 @@ unsigned pci_cap_find(const struct pci_dev *d, uint8_t id, unsigned after)
 		return 0;
 	at = pci_read8(d, REG_CAP_POINTER) & ~3u;
 	for (unsigned i = 0; i < CAPS_MAX && at >= CAPS_FIRST; i++) {
-		if (!after && pci_read8(d, at) == id)
+		if (pci_read8(d, at) == id && nth-- == 0)
 			return at;
-		if (at == after)
-			after = 0;
 		at = pci_read8(d, at + 1) & ~3u;
 	}
 	return 0;

@@ -21,7 +21,7 @@ def pattern(first_sector, sectors):
 @pytest.fixture(scope="module")
 def hosts(lab):
     pair = (lab.host("one", kind="qemu", nic_kind="e1000e", disk_kind=["ahci", "nvme"]),
-            lab.host("two", kind="qemu", nic_kind="e1000"))
+            lab.host("two", kind="qemu", nic_kind="virtio"))
     for host in pair:
         for path in host.disks.values():
             path.write_bytes(random.Random(4).randbytes(SIZE))
