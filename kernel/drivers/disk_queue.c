@@ -12,6 +12,7 @@
 #define POLL_NS	   (1 * NS_PER_MS)
 #define COMMAND_NS (30 * NS_PER_S)
 #define FLUSH_NS   (60 * NS_PER_S)
+#define SILENT_MAX 16 /* ends without an interrupt, until the log says so */
 
 static int disk_queue_submit(struct blkdev *bd, struct blk_request *rq)
 {
@@ -27,6 +28,16 @@ static int disk_queue_submit(struct blkdev *bd, struct blk_request *rq)
 
 static const struct blkdev_ops disk_queue_blkdev_ops = {.submit = disk_queue_submit};
 
+/* A line that leads nowhere costs up to a millisecond a command: the operator should know. */
+static void count_silent(struct disk_queue *q)
+{
+	if (q->in_interrupt)
+		q->silent = 0;
+	else if (q->silent < SILENT_MAX && ++q->silent == SILENT_MAX)
+		log_warn("disk: %s gets no interrupts on its line, it is polled every ms",
+			 q->bd.name);
+}
+
 bool disk_queue_ended(struct disk_queue *q, unsigned slot, int err)
 {
 	struct disk_slot *s;
@@ -37,13 +48,16 @@ bool disk_queue_ended(struct disk_queue *q, unsigned slot, int err)
 	s->active = false;
 	s->ended = true;
 	s->err = err;
+	count_silent(q);
 	return true;
 }
 
 void disk_queue_interrupt(struct disk_queue *q)
 {
+	q->in_interrupt = true;
 	if (q->ops->poll(q))
 		q->trouble = true;
+	q->in_interrupt = false;
 	waitq_wake_all(&q->wq);
 }
 

@@ -57,7 +57,9 @@ struct disk_queue {
 	/* private to disk_queue.c */
 	struct list pending;
 	struct waitq wq;
-	bool trouble; /* a reset is due */
+	bool trouble;	   /* a reset is due */
+	bool in_interrupt; /* poll is called by one */
+	unsigned silent;   /* commands in a row whose end no interrupt told */
 	uint64_t logged_ns;
 };
 

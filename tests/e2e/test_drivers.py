@@ -51,6 +51,8 @@ def test_disk(hosts, kind):
     host.fails(f"store test {kind}0", "--yes")
     host.fails("store test sda --yes", "not found")
     keeps_data(host, f"{kind}0", host.disks[kind])
+    log = host.ok("log 100").text
+    assert "no interrupts" not in log and "is reset" not in log, log
 
 
 def card(host):
@@ -80,5 +82,5 @@ def test_network(hosts, lab):
         # Two sectors a frame: the area is read thrice and written twice in the two tests.
         assert received > 5 * AREA // 1024 and sent > 5 * AREA // 1024
         assert interrupts > 10
-        assert "polling" not in host.ok("log 100")
+        assert "no interrupts" not in host.ok("log 100")
         disk.kill()

@@ -435,6 +435,25 @@ static void test_interrupts_end_commands(void **state)
 	assert_int_equal(probe_finish(p), 0);
 }
 
+static void test_dead_line_is_named(void **state)
+{
+	struct probe *p;
+
+	ctrl.held = true;
+	p = probe_submit(disk(), BLK_READ, 3, 1);
+	fake_tasks_run();
+	ctrl.held = false;
+	model_run(&ctrl.queues[1], false);
+	irq_fn(irq_arg); /* one that tells an end: the count begins anew */
+	assert_int_equal(probe_finish(p), 0);
+	fake_log_last[0] = '\0';
+	for (unsigned i = 0; i < 15; i++)
+		assert_int_equal(probe_run(disk(), BLK_READ, i, 1), 0);
+	assert_string_equal(fake_log_last, "");
+	assert_int_equal(probe_run(disk(), BLK_READ, 3, 1), 0);
+	assert_non_null(strstr(fake_log_last, "nvme0 gets no interrupts"));
+}
+
 static void test_error_is_final(void **state)
 {
 	unsigned starts = ctrl.starts;
@@ -528,6 +547,7 @@ int main(void)
 	    cmocka_unit_test(test_read_write_flush),
 	    cmocka_unit_test(test_queue_full),
 	    cmocka_unit_test(test_interrupts_end_commands),
+	    cmocka_unit_test(test_dead_line_is_named),
 	    cmocka_unit_test(test_error_is_final),
 	    cmocka_unit_test(test_invented_answers_reset_it),
 	    cmocka_unit_test(test_hung_command_is_asked_once_more),
