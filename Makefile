@@ -235,7 +235,8 @@ UNIT_ata       := kernel/drivers/ata.c kernel/drivers/ata_pio.c kernel/drivers/a
 UNIT_DISK      := kernel/drivers/mmio.c kernel/drivers/disk_queue.c kernel/store/blkdev.c \
                   kernel/lib/format.c kernel/lib/strutil.c kernel/lib/err.c \
                   tests/unit/fake_kernel.c tests/unit/fake_task.c
-UNITS += ahci nvme
+UNITS += ahci nvme commands_disk
+UNIT_commands_disk = kernel/commands_disk.c kernel/lib/crc32c.c $(UNIT_blkdev) $(UNIT_LIB)
 UNIT_ahci      := kernel/drivers/ahci.c kernel/drivers/ahci_port.c kernel/drivers/ata_identify.c $(UNIT_DISK)
 UNIT_nvme      := kernel/drivers/nvme.c kernel/drivers/nvme_ctrl.c $(UNIT_DISK)
 # The initiator as a Linux program: tests/e2e/test_aoe_vblade.py

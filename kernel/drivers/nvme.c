@@ -123,9 +123,6 @@ static int read_controller(struct nvme *n)
 	mdts = n->mem->identify[NVME_CTRL_MDTS]; /* a power of two of pages; 0: any length */
 	if (mdts && mdts < 5)
 		n->q.piece_sectors = MIN(n->q.piece_sectors, (PAGE_SIZE << mdts) / SECTOR_SIZE);
-	if (identify_u32(n, NVME_CTRL_NN) > 1)
-		log_info("nvme: %s: of %u namespaces only the first is used", n->model,
-			 identify_u32(n, NVME_CTRL_NN));
 	return 0;
 }
 
@@ -189,8 +186,8 @@ static int run(struct nvme *n, const struct pci_dev *d)
 
 	ksnprintf(n->q.bd.name, sizeof(n->q.bd.name), "nvme%u", number++);
 	n->q.bd.model = n->model;
-	log_info("nvme: %s: %s, %llu sectors", n->q.bd.name, n->model,
-		 (unsigned long long)n->q.bd.sectors);
+	log_info("nvme: %s: %s, namespace 1 (others are not used), %llu sectors", n->q.bd.name,
+		 n->model, (unsigned long long)n->q.bd.sectors);
 	err = irq_register(d->irq_line, true, nvme_interrupt, n);
 	if (err)
 		log_warn("nvme: %s is polled every ms, interrupt line %u: %s", n->q.bd.name,

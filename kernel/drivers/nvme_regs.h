@@ -49,7 +49,6 @@
 #define NVME_CTRL_MODEL	    24
 #define NVME_CTRL_MODEL_LEN 40
 #define NVME_CTRL_MDTS	    77
-#define NVME_CTRL_NN	    516
 /* Identify Namespace */
 #define NVME_NS_SIZE  0
 #define NVME_NS_FLBAS 26

@@ -20,8 +20,8 @@ def pattern(first_sector, sectors):
 
 @pytest.fixture(scope="module")
 def hosts(lab):
-    pair = (lab.host("one", kind="qemu", nic_kind="e1000e", disk_kind=["ahci", "nvme"]),
-            lab.host("two", kind="qemu", nic_kind="virtio"))
+    pair = (lab.host("one", kind="qemu", nic_kind="e1000e", disk_kind=["ahci"]),
+            lab.host("two", kind="qemu", nic_kind="virtio", disk_kind=["nvme"], chipset="q35"))
     for host in pair:
         for path in host.disks.values():
             path.write_bytes(random.Random(4).randbytes(SIZE))

@@ -102,12 +102,10 @@ static void answer(struct queue *q, uint16_t id, uint32_t code)
 static void model_identify(const struct nvme_command *c)
 {
 	uint8_t *d = (void *)(uintptr_t)c->prp1;
-	uint32_t one = 1;
 
 	if (c->cdw10 == NVME_IDENTIFY_CTRL) {
 		memcpy(d + NVME_CTRL_MODEL, "model\ndisk          ", 20);
 		d[NVME_CTRL_MDTS] = ctrl.mdts;
-		memcpy(d + NVME_CTRL_NN, &one, 4);
 		return;
 	}
 	assert_int_equal(c->nsid, 1);

@@ -48,15 +48,17 @@ class Result:
 
 class Host:
     def __init__(self, lab, name, number, machine, vms=(), memory=512, cpus=1, old_cpu=False,
-                 conf="", build="build", nic_kind="e1000", disk_kind=()):
+                 conf="", build="build", nic_kind="e1000", disk_kind=(),
+                 chipset="pc"):
         self.lab, self.name, self.machine, self.vms = lab, name, machine, list(vms)
         self.memory, self.cpus, self.old_cpu, self.extra_conf = memory, cpus, old_cpu, conf
-        self.nic_kind = nic_kind
+        # QEMU only: what tests of drivers choose
+        self.nic_kind, self.chipset = nic_kind, chipset
         self.build = pathlib.Path(build)
         self.folder = pathlib.Path(lab.folder, name).absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.image = self.folder / "disk.img"
-        # QEMU only: further disks, one of each kind in machine.DISKS
+        # Further disks, one of each kind in machine.DISKS
         self.disks = {kind: self.folder / f"{kind}.img" for kind in disk_kind}
         self.mac = f"52:54:00:09:00:{number:02x}"
         self.tap = lab.net.tap(name)

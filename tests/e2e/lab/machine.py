@@ -102,11 +102,11 @@ CONTROLLERS = {"ahci": ["-device", "ahci,id=ahci"]}
 class Qemu:
     has_vmx = False
     kind = "qemu"
-    accel = ["-M", "pc", "-cpu", "max"]
+    accel, cpu = "tcg", "max"
 
     @staticmethod
     def disks(host):
-        """The disk to boot from is on the legacy channel; host.disks are the others."""
+        """The disk to boot from is the chipset's: ATA (pc) or AHCI (q35). host.disks are others."""
         argv = ["-drive", f"file={host.image},format=raw,if=ide"]
         for kind, path in host.disks.items():
             argv += CONTROLLERS.get(kind, [])
@@ -115,8 +115,9 @@ class Qemu:
         return argv
 
     def start(self, host):
-        return Process(["qemu-system-x86_64", *self.accel, "-m", host.memory,
-                        "-smp", host.cpus, "-bios", OVMF, "-display", "none", "-nodefaults",
+        return Process(["qemu-system-x86_64", "-M", f"{host.chipset},accel={self.accel}",
+                        "-cpu", self.cpu, "-m", host.memory, "-smp", host.cpus,
+                        "-bios", OVMF, "-display", "none", "-nodefaults",
                         *self.disks(host),
                         "-netdev", f"tap,id=n0,ifname={host.tap},script=no,downscript=no",
                         "-device", f"{NICS[host.nic_kind]},netdev=n0,mac={host.mac},romfile=",
@@ -127,10 +128,7 @@ class Qemu:
 class QemuKvm(Qemu):
     has_vmx = True
     kind = "kvm"
-
-    @property
-    def accel(self):
-        return ["-M", "pc,accel=kvm", "-cpu", "host"]
+    accel, cpu = "kvm", "host"
 
 
 MACHINES = {"bochs": Bochs, "qemu": Qemu, "kvm": QemuKvm}
