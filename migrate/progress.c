@@ -96,6 +96,14 @@ int move_summary_text(const struct move_progress *p, char *buf, size_t size)
 	if (p->frames)
 		ksnprintf(frames, sizeof(frames), "\n%llu frames sent on to the guest",
 			  (unsigned long long)p->frames);
+	if (p->role == MOVE_TARGET) /* how long the guest stood still is for the source to say */
+		return ksnprintf(buf, size,
+				 "%s: moved here from %s in %s, %u rounds, %llu bytes on the wire, "
+				 "ran %s after COMMIT%s%s",
+				 p->vm, p->peer, format_ms(took, p->finished_ns - p->started_ns),
+				 p->round, (unsigned long long)p->bytes,
+				 format_ms(target, p->target_ns),
+				 p->verified ? "\nevery page compared: equal" : "", frames);
 	return ksnprintf(
 	    buf, size,
 	    "%s: moved to %s in %s, %u rounds, %llu bytes on the wire, %llu pages, %llu zero "

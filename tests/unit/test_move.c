@@ -105,6 +105,10 @@ static void test_moves(void **state)
 	assert_memory_equal(fake_storage.list[0], fake_pair_find(1, "web")->disks[0].owner_mac, 6);
 	move_summary_text(progress(), text, sizeof(text));
 	assert_non_null(strstr(text, "every page compared"));
+	assert_non_null(strstr(text, "web: moved to "));
+	/* what the target's `migrate-status` shows */
+	move_summary_text(&fake_states[1].moves[0]->p, text, sizeof(text));
+	assert_non_null(strstr(text, "web: moved here from "));
 	finish();
 }
 
