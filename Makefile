@@ -309,7 +309,7 @@ $(B)/obj/%.S.o: %.S
 
 # moves (G)
 UNIT_LIB := kernel/lib/err.c kernel/lib/format.c kernel/lib/strutil.c kernel/lib/crc32c.c
-UNITS += move stream stop_policy checks
+UNITS += move stream stop_policy checks page_digest
 UNIT_stream := migrate/stream.c tests/unit/fake_kernel.c $(UNIT_LIB)
 UNIT_stop_policy := migrate/stop_policy.c
 UNITS += plan use_average json

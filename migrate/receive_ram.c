@@ -3,9 +3,9 @@
  * Pages into the inert guest's memory, and comparing digests of them. Every gfn is
  * looked up in the guest's own memory map: what is not its RAM ends the move.
  */
-#include "kernel/lib/crc32c.h"
 #include "kernel/lib/string.h"
 #include "migrate/move.h"
+#include "migrate/page_digest.h"
 
 #define YIELD_PAGES  1024 /* zero pages looked at without letting others run */
 #define DIGEST_YIELD 64	  /* pages digested without that: each is read whole */
@@ -100,7 +100,7 @@ int receive_digests(struct move *m, const struct stream_record *r, struct stream
 		if (i % DIGEST_YIELD == 0)
 			task_yield();
 		memcpy(&theirs, r->payload + sizeof(head) + i * sizeof(theirs), sizeof(theirs));
-		if (crc32c(0, guest_mem_page(&m->vm->mem, gfn), PAGE_SIZE) == theirs)
+		if (page_digest(guest_mem_page(&m->vm->mem, gfn)) == theirs)
 			continue;
 		if (!sum->differing++)
 			sum->first_gfn = gfn;

@@ -3,11 +3,11 @@
  * Stage 3: the guest stands still; last pages, vCPUs, devices, clock. What states
  * contain is said by their tables (vmm/dev/state.h), here they are only carried.
  */
-#include "kernel/lib/crc32c.h"
 #include "kernel/lib/string.h"
 #include "kernel/mem.h"
 #include "kernel/time.h"
 #include "migrate/move.h"
+#include "migrate/page_digest.h"
 #include "vmm/vcpu.h"
 
 #define DIGEST_YIELD 64	 /* pages digested without letting others run, the link among them */
@@ -90,9 +90,9 @@ int send_digests(struct move *m)
 		stream_add(&m->st, &head, sizeof(head));
 		for (uint64_t i = 0; i < head.count; i++) {
 			gfn_t gfn = guest_mem_index_to_gfn(&m->vm->mem, head.first + i);
-			uint32_t crc = crc32c(0, guest_mem_page(&m->vm->mem, gfn), PAGE_SIZE);
+			uint32_t digest = page_digest(guest_mem_page(&m->vm->mem, gfn));
 
-			stream_add(&m->st, &crc, sizeof(crc));
+			stream_add(&m->st, &digest, sizeof(digest));
 			if (i % DIGEST_YIELD == 0)
 				task_yield();
 		}

@@ -14,7 +14,7 @@
 #include "vmm/cpuid_policy.h"
 #include "vmm/vm_config.h"
 
-#define STREAM_VERSION	   2
+#define STREAM_VERSION	   3
 #define STREAM_MAGIC	   "PAGURUS"
 #define STREAM_OPTIONAL	   0x80000000u /* a reader that does not know the type skips it */
 #define STREAM_PAGES_MAX   16	       /* pages in one PAGES record */
@@ -165,7 +165,7 @@ struct stream_clock {
 	uint64_t guest_tsc, tsc_khz;
 };
 
-/* Then count CRC-32Cs of the pages with these guest_mem indices. */
+/* Then count digests (migrate/page_digest.h) of the pages with these guest_mem indices. */
 struct stream_digests {
 	uint64_t first, count;
 };

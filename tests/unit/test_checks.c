@@ -122,7 +122,7 @@ static void test_each_fails_alone(void **state)
 {
 	good();
 	target.version = STREAM_VERSION - 1;
-	fails("stream version", "2", "1");
+	fails("stream version", "3", "2");
 	strcpy(target.pool, "other");
 	fails("pool", "lab", "other");
 	facts.flags = 0;

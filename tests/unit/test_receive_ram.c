@@ -8,7 +8,7 @@
 
 #include "tests/unit/fake_kernel.h"
 
-#include "kernel/lib/crc32c.h"
+#include "migrate/page_digest.h"
 #include "kernel/lib/string.h"
 #include "migrate/move.h"
 
@@ -188,11 +188,11 @@ static int put_digests(uint64_t first, uint64_t count, gfn_t wrong, struct strea
 	assert_true(r.length <= sizeof(payload));
 	memcpy(payload, &head, sizeof(head));
 	for (uint64_t i = 0; i < count; i++) {
-		uint32_t crc = 0;
+		uint32_t digest = 0;
 
 		if (page(first + i))
-			crc = crc32c(0, page(first + i), PAGE_SIZE) + (first + i == wrong);
-		memcpy(payload + sizeof(head) + i * sizeof(crc), &crc, sizeof(crc));
+			digest = page_digest(page(first + i)) + (first + i == wrong);
+		memcpy(payload + sizeof(head) + i * sizeof(digest), &digest, sizeof(digest));
 	}
 	return receive_digests(&m, &r, sum, next);
 }
