@@ -130,6 +130,11 @@ static int disk_find(struct console *con, const char *name, struct disk_test *t)
 	int err;
 
 	t->bd = blkdev_find(name);
+	if (t->bd && t->bd->users)
+		return console_fail(con, -E_BUSY,
+				    "disk '%.23s' is in use by a VM that is not off: the test "
+				    "would undo what the guest writes meanwhile",
+				    name);
 	if (t->bd)
 		return 0;
 	if (!host_facts->sw->uplink || parse_target(name, &shelf, &slot))

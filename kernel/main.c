@@ -290,6 +290,10 @@ static void start_network(void)
 	start_guest_networks();
 	if (!nd)
 		return;
+	if (nd->frame_max < config.mtu + ETH_HLEN)
+		log_error("net: %s takes an MTU of %u, host.conf says %u: large frames are lost; "
+			  "set mtu %u there",
+			  nd->name, nd->frame_max - ETH_HLEN, config.mtu, nd->frame_max - ETH_HLEN);
 	entropy_mix(nd->mac, sizeof(nd->mac));
 	str_copy(peers.self.name, config.name, sizeof(peers.self.name));
 	str_copy(peers.self.pool, config.pool, sizeof(peers.self.pool));

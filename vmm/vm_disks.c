@@ -18,8 +18,10 @@ static int open_disk(struct vm *vm, struct vm_disk *d)
 
 	if (!d->cfg.shared) {
 		d->blk = blkdev_find(d->cfg.local);
-		if (d->blk)
+		if (d->blk) {
+			d->blk->users++;
 			return 0;
+		}
 		log_error("vm %s: disk %s: this host has no disk '%s'", vm->cfg.name, d->cfg.name,
 			  d->cfg.local);
 		return -E_NOENT;
@@ -60,9 +62,12 @@ int vm_open_disks(struct vm *vm)
 
 void vm_close_disks(struct vm *vm)
 {
-	for (uint32_t i = 0; i < vm->disk_count; i++)
+	for (uint32_t i = 0; i < vm->disk_count; i++) {
 		if (vm->disks[i].aoe)
 			aoe_close(vm->disks[i].aoe);
+		else
+			vm->disks[i].blk->users--;
+	}
 	memset(vm->disks, 0, sizeof(vm->disks));
 	vm->disk_count = 0;
 }

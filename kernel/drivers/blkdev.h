@@ -50,6 +50,7 @@ struct blkdev {
 	const char *model;
 	uint64_t sectors;
 	uint32_t inflight;
+	uint32_t users; /* VMs that have it as a disk */
 	uint64_t reads, writes, read_bytes, write_bytes, errors;
 };
 

@@ -61,13 +61,21 @@ void disk_queue_interrupt(struct disk_queue *q)
 	waitq_wake_all(&q->wq);
 }
 
-static void log_failure(struct disk_queue *q, const struct disk_slot *s, int err)
+/* A guest with a bad disk must not fill the log: a line a second. */
+static bool may_log(struct disk_queue *q)
 {
 	uint64_t now = time_ns();
 
-	if (q->logged_ns && now - q->logged_ns < NS_PER_S)
-		return;
+	if (q->logged_ns && now < q->logged_ns + NS_PER_S)
+		return false;
 	q->logged_ns = MAX(now, 1);
+	return true;
+}
+
+static void log_failure(struct disk_queue *q, const struct disk_slot *s, int err)
+{
+	if (!may_log(q))
+		return;
 	log_warn("disk: %s: %s of %u sectors at %llu: %s, status 0x%x", q->bd.name,
 		 s->rq->op == BLK_READ ? "read" : (s->rq->op == BLK_WRITE ? "write" : "flush"),
 		 s->count, (unsigned long long)s->sector, err_text(err), q->status);
@@ -117,14 +125,18 @@ static void slot_advance(struct disk_queue *q, struct disk_slot *s)
 		slot_finish(q, s, 0);
 }
 
+/* What waits now; what comes because of that (a guest asks again) waits for the next try. */
 static void pending_fail(struct disk_queue *q)
 {
-	while (!list_empty(&q->pending)) {
-		struct blk_request *rq = list_entry(q->pending.next, struct blk_request, node);
+	struct list *last = q->pending.prev, *node;
 
-		list_remove(&rq->node);
-		blkdev_end(&q->bd, rq, -E_IO);
-	}
+	if (list_empty(&q->pending))
+		return;
+	do {
+		node = q->pending.next;
+		list_remove(node);
+		blkdev_end(&q->bd, list_entry(node, struct blk_request, node), -E_IO);
+	} while (node != last);
 }
 
 /* What was under way is asked once more, unless the device does not come back. */
@@ -133,15 +145,19 @@ static void queue_reset(struct disk_queue *q)
 	bool was_active[DISK_SLOTS];
 	int err;
 
-	log_warn("disk: %s is reset", q->bd.name);
+	if (!q->gone && may_log(q))
+		log_warn("disk: %s is reset", q->bd.name);
 	/* An interrupt meanwhile must not take a cleared register for the end of a command. */
 	for (unsigned i = 0; i < q->slot_count; i++) {
 		was_active[i] = q->slots[i].active;
 		q->slots[i].active = false;
 	}
 	err = q->ops->reset(q);
-	if (err)
+	if (err && !q->gone)
 		log_error("disk: %s does not come back: %s", q->bd.name, err_text(err));
+	if (!err && q->gone)
+		log_info("disk: %s works again", q->bd.name);
+	q->gone = err != 0;
 	q->trouble = err != 0;
 	for (unsigned i = 0; i < q->slot_count; i++) {
 		struct disk_slot *s = &q->slots[i];
@@ -217,6 +233,8 @@ static void disk_queue_task(void *arg)
 		if (q->trouble) {
 			if (list_empty(&q->pending))
 				(void)waitq_wait(&q->wq, TIME_NEVER);
+			else
+				task_sleep_until(time_ns() + POLL_NS); /* who asks again at once */
 			continue;
 		}
 		active = queue_start(q);

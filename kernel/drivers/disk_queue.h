@@ -58,6 +58,7 @@ struct disk_queue {
 	struct list pending;
 	struct waitq wq;
 	bool trouble;	   /* a reset is due */
+	bool gone;	   /* the last reset failed */
 	bool in_interrupt; /* poll is called by one */
 	unsigned silent;   /* commands in a row whose end no interrupt told */
 	uint64_t logged_ns;

@@ -169,7 +169,7 @@ static int bring_up(struct nvme *n, uint64_t window)
 
 static void give_up(struct nvme *n)
 {
-	if (n->mem && nvme_ctrl_stop(n) == -E_TIMEDOUT) {
+	if (n->mem && nvme_ctrl_stop(n) != 0) { /* gone for a moment is not stopped either */
 		log_error("nvme: the controller does not stop, its memory stays with it");
 		return;
 	}

@@ -62,7 +62,8 @@ static void device_mend(struct virtio_net *n)
 
 	if (virtio_host_is_broken(&n->v))
 		virtio_net_broken(n, "asks for a reset");
-	if (n->tx_free_count < n->tx_slots && now - n->tx_moved_ns > TX_DEAD_NS &&
+	if (n->tx_free_count < n->tx_slots &&
+	    now > n->tx_moved_ns + TX_DEAD_NS && /* CPUs differ a little */
 	    virtio_net_ops.link_up(&n->nd))
 		virtio_net_broken(n, "has sent nothing for 5 s");
 	if (!n->broken || now < n->retry_ns)

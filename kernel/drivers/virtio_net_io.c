@@ -60,7 +60,7 @@ static int virtio_net_send(struct netdev *nd, struct netbuf *nb)
 	volatile struct vring_desc *data;
 	unsigned slot;
 
-	if (!virtio_net_send_room(nd)) {
+	if (len > nd->frame_max + (nd->tag_fits ? ETH_TAG_LEN : 0) || !virtio_net_send_room(nd)) {
 		nd->stats.tx_dropped++;
 		netbuf_put(nb);
 		return -E_AGAIN;

@@ -462,6 +462,36 @@ static void test_dead_disk_fails_and_may_come_back(void **state)
 	assert_int_equal(probe_run(disk(), BLK_READ, 3, 1), 0);
 }
 
+/* A guest whose driver asks again at once: each try of the disk fails what waited before it. */
+static unsigned asked;
+static struct blk_request again;
+
+static void ask_again(struct blk_request *rq, int err)
+{
+	if (err && ++asked < 1000)
+		assert_int_equal(disk()->ops->submit(disk(), rq), 0);
+}
+
+static void test_who_asks_again_does_not_hold_the_host(void **state)
+{
+	static uint8_t data[SECTOR_SIZE];
+	uint64_t begun = fake_time_ns;
+
+	hba.gone = true;
+	again = (struct blk_request){.op = BLK_READ,
+				     .sectors = 1,
+				     .frag_count = 1,
+				     .frags = {{data, sizeof(data)}},
+				     .done = ask_again};
+	asked = 0;
+	assert_int_equal(disk()->ops->submit(disk(), &again), 0);
+	probe_turns(5);
+	assert_in_range(asked, 1, (fake_time_ns - begun) / NS_PER_MS + 1);
+	hba.gone = false;
+	probe_turns(20);
+	assert_int_equal(disk()->inflight, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -473,6 +503,7 @@ int main(void)
 	    cmocka_unit_test(test_short_read_is_an_error),
 	    cmocka_unit_test(test_hung_command_is_asked_once_more),
 	    cmocka_unit_test(test_dead_disk_fails_and_may_come_back),
+	    cmocka_unit_test(test_who_asks_again_does_not_hold_the_host),
 	};
 
 	return cmocka_run_group_tests_name("ahci", tests, group_setup, NULL);
