@@ -100,6 +100,7 @@ static int move_away(struct console *con, const char *only, const struct migrate
 {
 	struct queue_watch w = {.con = con};
 	unsigned moved = 0, stay;
+	bool all = true;
 	int err = 0;
 
 	pool_forget();
@@ -107,7 +108,8 @@ static int move_away(struct console *con, const char *only, const struct migrate
 		size_t target;
 
 		w.failed = w.refused = 0; /* they are planned anew */
-		if (!pool_look(&in))
+		all = pool_look(&in);
+		if (!all)
 			console_printf(con, "more than %d VMs: the first ones now\n", PLAN_VMS_MAX);
 		err = find_only(con, only, &target);
 		if (err)
@@ -115,12 +117,12 @@ static int move_away(struct console *con, const char *only, const struct migrate
 		err = plan_drain(&in, 0, target, &plan);
 		if (err || !plan.move_count || opt->dry_run)
 			break;
-		if (round)
+		if (round && all)
 			console_printf(con, "trying other hosts for what was refused\n");
 		print_moves(con);
 		err = queue_watch_plan(&w, &in, &plan, opt, wait);
 		moved += w.moved;
-		if (err || !wait || !w.refused)
+		if (err || !wait || !(w.refused || (!all && w.moved)))
 			break;
 	}
 	if (opt->dry_run)
@@ -130,6 +132,11 @@ static int move_away(struct console *con, const char *only, const struct migrate
 		return err;
 	if (wait)
 		console_printf(con, "%u VMs moved\n", moved);
+	if (!all)
+		return console_fail(con, -E_STATE,
+				    "more than %d VMs: some were not looked at; the same command "
+				    "goes on with them",
+				    PLAN_VMS_MAX);
 	stay += w.failed + w.refused;
 	if (stay)
 		return console_fail(con, -E_STATE,
@@ -186,6 +193,7 @@ static int run_balance(struct console *con, int argc, char **argv)
 	if (argc > 1)
 		return console_fail(con, -E_INVAL, "'%.20s': the options are --do and --background",
 				    argv[1]);
+	pool_forget();
 	(void)pool_look(&in);
 	err = plan_balance(&in, &plan);
 	if (err)

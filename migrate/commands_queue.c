@@ -20,8 +20,8 @@ static struct watched {
 } watched[PLAN_MOVES_MAX];
 static unsigned watched_count;
 
-static int fill(struct queue_watch *w, const struct plan_input *in, const struct plan *plan,
-		const struct migrate_options *opt)
+static void fill(struct queue_watch *w, const struct plan_input *in, const struct plan *plan,
+		 const struct migrate_options *opt)
 {
 	watched_count = 0;
 	for (unsigned i = 0; i < plan->move_count; i++) {
@@ -36,16 +36,16 @@ static int fill(struct queue_watch *w, const struct plan_input *in, const struct
 		err = queue_add(vm, in->hosts[m->to].name, opt, &e->id);
 		if (err == -E_EXIST) {
 			console_printf(w->con, "%s waits in the queue already\n", vm);
+		} else if (err) {
+			console_printf(w->con,
+				       "%s cannot be queued: %s; 'migrate-status' shows the "
+				       "queue\n",
+				       vm, err_text(err));
+			w->failed++;
 			continue;
 		}
-		if (err)
-			return console_fail(w->con, err,
-					    "vm '%.31s': cannot be queued: %s; 'migrate-status' "
-					    "shows the queue",
-					    vm, err_text(err));
 		watched_count++;
 	}
-	return 0;
 }
 
 static void note_end(struct queue_watch *w, const struct queue_entry *e)
@@ -59,7 +59,8 @@ static void note_end(struct queue_watch *w, const struct queue_entry *e)
 	} else {
 		ksnprintf(text, sizeof(text), "not moved to %s: %s", copy.host, copy.reason);
 	}
-	if (copy.err == -E_MISMATCH) {
+	/* the target's checks, or nobody hears it any more: another host may do */
+	if (copy.err == -E_MISMATCH || copy.err == -E_TIMEDOUT) {
 		w->refused++;
 		pool_note_refusal(copy.vm, copy.host);
 	} else if (copy.err) {
@@ -93,6 +94,27 @@ static void print_waiting(struct queue_watch *w)
 	}
 }
 
+/* It is not waited for: the operator's next command may be what settles it. */
+static void note_doubt(struct queue_watch *w, struct watched *at, const char *vm)
+{
+	char name[VM_NAME_LEN];
+
+	str_copy(name, vm, sizeof(name));
+	at->id = 0;
+	w->failed++;
+	console_printf(w->con,
+		       "%s is in doubt and paused: 'migrate-status %s' says why; 'unpause' keeps "
+		       "it here, 'destroy' gives it up\n",
+		       name, name);
+}
+
+static bool in_doubt(const char *name)
+{
+	const struct vm *vm = vm_find(name);
+
+	return vm && vm->state == VM_IN_DOUBT;
+}
+
 /*
  * What has ended since; how many are left. line: also say how those under way are, or every
  * so many times that nothing is.
@@ -113,6 +135,10 @@ static unsigned look(struct queue_watch *w, unsigned line)
 				note_end(w, e);
 			continue;
 		}
+		if (e->state == QUEUE_RUNNING && in_doubt(e->vm)) {
+			note_doubt(w, at, e->vm);
+			continue;
+		}
 		left++;
 		under_way += e->state == QUEUE_RUNNING;
 		if (e->state == QUEUE_RUNNING && line)
@@ -129,12 +155,11 @@ int queue_watch_plan(struct queue_watch *w, const struct plan_input *in, const s
 	uint64_t next_line_ns = 0;
 	unsigned lines = 0;
 	bool cancelled = false;
-	int err;
 
 	w->moved = w->failed = w->refused = 0;
-	err = fill(w, in, plan, opt);
-	if (err || !wait)
-		return err;
+	fill(w, in, plan, opt);
+	if (!wait)
+		return 0;
 	for (;;) {
 		bool line = time_ns() >= next_line_ns;
 
@@ -144,9 +169,12 @@ int queue_watch_plan(struct queue_watch *w, const struct plan_input *in, const s
 		}
 		if (!look(w, line ? lines : 0))
 			break;
-		if (console_interrupted(w->con) && !cancelled) {
+		if (console_interrupted(w->con)) {
+			if (cancelled)
+				return -E_CANCELLED;
 			cancelled = true;
-			console_printf(w->con, "Ctrl-C: the queue is dropped\n");
+			console_printf(w->con, "Ctrl-C: the queue is dropped; once more leaves "
+					       "what is still under way to itself\n");
 			queue_drop(true);
 		}
 		w->con->interrupted = false;

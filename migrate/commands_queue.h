@@ -15,7 +15,9 @@ struct queue_watch {
 
 /*
  * Queues the plan's moves; with wait blocks until all have ended. Ctrl-C drops what waits and
- * cancels what is under way. 0, also when moves failed; -E_CANCELLED, or why nothing was queued.
+ * cancels what is under way. A second one
+ * leaves. A VM in doubt counts as failed and is not waited for. 0, also when moves failed or could
+ * not be queued; -E_CANCELLED.
  */
 int must_check queue_watch_plan(struct queue_watch *w, const struct plan_input *in,
 				const struct plan *plan, const struct migrate_options *opt,

@@ -22,7 +22,8 @@ static struct move **find_slot(struct migrate_state *st)
 
 		if (!*slot)
 			return slot;
-		if ((*slot)->ended && (!oldest || (*slot)->id < (*oldest)->id))
+		if ((*slot)->ended &&
+		    (!oldest || (*slot)->p.finished_ns < (*oldest)->p.finished_ns))
 			oldest = slot;
 	}
 	return oldest;

@@ -86,7 +86,7 @@ static void find_obstacle(const struct vm *vm, char why[PLAN_WHY_LEN])
 			  vm_state_name(vm->state));
 		return;
 	}
-	if (vm->move_under_way || vm->serving) {
+	if ((vm->move_under_way && !queue_id_of(vm->cfg.name)) || vm->serving) {
 		str_copy(why, "it is on a move, or just being reset", PLAN_WHY_LEN);
 		return;
 	}

@@ -96,7 +96,9 @@ static void look(struct queue_entry *e)
 	}
 	if (!p->done)
 		return;
-	if (target_is_busy(e, p))
+	if (target_is_busy(e, p) && e->dropped)
+		end(e, -E_CANCELLED, "taken out of the queue by the operator");
+	else if (target_is_busy(e, p))
 		ask_later(e);
 	else
 		end(e, p->err, p->reason[0] ? p->reason : NULL);
@@ -113,7 +115,7 @@ static void begin(struct queue_entry *e)
 		return;
 	}
 	if (!to) {
-		end(e, -E_NOENT, "the other host is not heard any more");
+		end(e, -E_TIMEDOUT, "the other host is not heard any more");
 		return;
 	}
 	if (vm->move_under_way) {
@@ -141,8 +143,17 @@ static unsigned host_number(const struct queue_entry *e)
 	return i + 1;
 }
 
-/* What waits or is under way, in order. */
-static unsigned gather(struct plan_job jobs[QUEUE_MAX], struct queue_entry *entries[QUEUE_MAX])
+/* It waits for the storage, the other host or the operator: nobody need wait for it. */
+static bool in_doubt(const struct queue_entry *e)
+{
+	const struct vm *vm = vm_find(e->vm);
+
+	return e->state == QUEUE_RUNNING && vm && vm->state == VM_IN_DOUBT;
+}
+
+/* What waits or is under way, in order; left also counts what is in doubt. */
+static unsigned gather(struct plan_job jobs[QUEUE_MAX], struct queue_entry *entries[QUEUE_MAX],
+		       unsigned *left)
 {
 	const struct queue_entry *next = NULL;
 	unsigned count = 0;
@@ -153,6 +164,9 @@ static unsigned gather(struct plan_job jobs[QUEUE_MAX], struct queue_entry *entr
 		if (e->state == QUEUE_RUNNING)
 			look(e);
 		if (e->state == QUEUE_ENDED)
+			continue;
+		++*left;
+		if (in_doubt(e))
 			continue;
 		entries[count] = e;
 		jobs[count++] = (struct plan_job){
@@ -166,7 +180,7 @@ static bool step(void)
 {
 	static struct plan_job jobs[QUEUE_MAX];
 	static struct queue_entry *entries[QUEUE_MAX];
-	unsigned count = gather(jobs, entries), ready = 0;
+	unsigned left = 0, count = gather(jobs, entries, &left), ready = 0;
 
 	for (unsigned i = 0; i < count; i++) { /* one that is asked again later lets others go */
 		if (!jobs[i].running && entries[i]->not_before_ns > time_ns())
@@ -178,7 +192,7 @@ static bool step(void)
 	for (unsigned i = 0; i < ready; i++)
 		if (jobs[i].begin)
 			begin(entries[i]);
-	return count;
+	return left;
 }
 
 static void queue_task(void *arg)
@@ -206,15 +220,15 @@ static struct queue_entry *free_entry(struct move_queue *q)
 	return oldest;
 }
 
-static bool waits_already(const struct move_queue *q, const char *vm)
+uint32_t queue_id_of(const char *vm)
 {
 	for (unsigned i = 0; i < QUEUE_MAX; i++) {
-		const struct queue_entry *e = &q->entries[i];
+		const struct queue_entry *e = &queue()->entries[i];
 
 		if (e->id && e->state != QUEUE_ENDED && !strcmp(e->vm, vm))
-			return true;
+			return e->id;
 	}
-	return false;
+	return 0;
 }
 
 int queue_add(const char *vm, const char *host, const struct migrate_options *opt, uint32_t *id)
@@ -222,7 +236,8 @@ int queue_add(const char *vm, const char *host, const struct migrate_options *op
 	struct move_queue *q = queue();
 	struct queue_entry *e = free_entry(q);
 
-	if (waits_already(q, vm))
+	*id = queue_id_of(vm);
+	if (*id)
 		return -E_EXIST;
 	if (!e)
 		return -E_NOSPC;
@@ -250,7 +265,10 @@ void queue_drop(bool all)
 			continue;
 		if (e->state == QUEUE_WAITING)
 			end(e, -E_CANCELLED, "taken out of the queue by the operator");
-		else if (all && e->state == QUEUE_RUNNING && vm && migrate_cancel(vm))
+		if (e->state != QUEUE_RUNNING)
+			continue;
+		e->dropped = true;
+		if (all && vm && migrate_cancel(vm) == -E_STATE)
 			log_info("queue: %s: too late to cancel", e->vm);
 	}
 }

@@ -22,6 +22,7 @@ struct queue_entry {
 	char vm[VM_NAME_LEN], host[HOST_NAME_LEN];
 	struct migrate_options opt;
 	enum queue_state state;
+	bool dropped;		      /* under way, and not to be tried again */
 	uint32_t move;		      /* id of the move, once begun */
 	uint64_t not_before_ns;	      /* asked again then */
 	uint64_t busy_since_ns;	      /* first told that the target is busy; 0: never */
@@ -36,10 +37,13 @@ struct move_queue {
 	struct waitq wake;
 };
 
-/* One more move from here. 0, -E_NOSPC (too many wait), -E_EXIST (this VM waits already), -E_NOMEM.
+/* One more move from here. 0, -E_NOSPC (too many wait), -E_EXIST (this VM waits already:
+ * *id is that entry's), -E_NOMEM.
  */
 int must_check queue_add(const char *vm, const char *host, const struct migrate_options *opt,
 			 uint32_t *id);
+/* The entry of a VM that waits or is under way; 0: it has none. */
+uint32_t queue_id_of(const char *vm);
 /* NULL when it is not remembered any more. */
 const struct queue_entry *queue_find(uint32_t id);
 /* The entry that follows this id in order, 0 to begin; NULL past the end. */

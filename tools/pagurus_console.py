@@ -65,12 +65,17 @@ def _open_line(path, name):
         fd = os.open(path, os.O_RDWR | os.O_NOCTTY)
     except OSError as why:
         raise HostSilent(f"{name}: cannot open {path}: {why}") from None
-    if os.isatty(fd):
+    if not os.isatty(fd):
+        return fd
+    try:
         tty.setraw(fd)
         mode = termios.tcgetattr(fd)
         mode[4] = mode[5] = constant
         mode[2] |= termios.CLOCAL
         termios.tcsetattr(fd, termios.TCSANOW, mode)
+    except termios.error as why:
+        os.close(fd)
+        raise HostSilent(f"{name}: {path} is no serial line: {why}") from None
     return fd
 
 
@@ -177,7 +182,9 @@ class Console:
                 return None
             for i in range(echo + 1, len(lines) - 1):
                 if _FINAL.fullmatch(lines[i]):
-                    shown = [x for x in lines[echo + 1:i] if not _LOG_LINE.match(x)]
+                    # Log lines come in between; those of `log` are its answer.
+                    shown = [x for x in lines[echo + 1:i]
+                             if command.split()[:1] == ["log"] or not _LOG_LINE.match(x)]
                     return Result(shown, lines[i])
             return None
 

@@ -252,6 +252,38 @@ static void test_background(void **state)
 	assert_shown("\"vm\": \"vm0\", \"to\": \"beta\", \"state\": \"ended\", \"error\": \"\"");
 }
 
+/* `drain` again, to see the end of what an earlier one left in the background. */
+static void test_drain_waits_for_the_background(void **state)
+{
+	fake_faults.rate = 4 * MiB;
+	assert_int_equal(run("drain --background"), 0);
+	assert_true(runs(0, "vm2"));
+	assert_int_equal(run("drain"), 0);
+	assert_shown("vm2 waits in the queue already");
+	assert_true(runs(1, "vm0") && runs(1, "vm1") && runs(1, "vm2"));
+}
+
+/* The operator's word may be what settles it, and there is one console. */
+static void test_doubt_frees_the_console(void **state)
+{
+	struct vm *vm = fake_pair_find(0, "vm0");
+
+	fake_faults.rate = 20 * MiB;
+	begin("drain");
+	while (!vm->move || ((struct move *)vm->move)->p.handover != HANDOVER_WAIT_COMMITTED)
+		fake_fibers_run(fake_time_ns + NS_PER_US);
+	fake_faults.partition = true;
+	for (unsigned i = 0; i < 1200 && !over; i++)
+		fake_fibers_run(fake_time_ns + NS_PER_S / 10);
+	assert_true(over);
+	assert_int_equal(result, -E_STATE);
+	assert_shown("vm0 is in doubt and paused");
+	assert_int_equal(vm->state, VM_IN_DOUBT);
+	assert_int_equal(migrate_decide(vm, false), 0);
+	fake_fibers_run(fake_time_ns + 60 * NS_PER_S);
+	assert_true(runs(1, "vm0"));
+}
+
 static void test_balance(void **state)
 {
 	use_permille = 600;
@@ -308,6 +340,8 @@ int main(void)
 	    T(test_a_target_that_refuses_is_left_out),
 	    T(test_ctrl_c),
 	    T(test_waiting_is_told),
+	    T(test_drain_waits_for_the_background),
+	    T(test_doubt_frees_the_console),
 	    T(test_background),
 	    T(test_balance),
 	    T(test_migrate_all),

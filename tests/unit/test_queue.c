@@ -111,6 +111,7 @@ static void test_what_cannot_be_queued(void **state)
 
 	add("vm0", "beta");
 	assert_int_equal(queue_add("vm0", "beta", &opt, &id), -E_EXIST);
+	assert_string_equal(queue_find(id)->vm, "vm0");
 	for (unsigned i = 1; i < QUEUE_MAX; i++) {
 		ksnprintf(name, sizeof(name), "x%u", i);
 		add(name, "nowhere");
@@ -118,7 +119,7 @@ static void test_what_cannot_be_queued(void **state)
 	assert_int_equal(queue_add("more", "beta", &opt, &id), -E_NOSPC);
 	run_until_idle(60);
 	assert_true(runs(1, "vm0"));
-	assert_int_equal(queue_after(1)->err, -E_NOENT);
+	assert_int_equal(queue_after(1)->err, -E_NOENT); /* no such VM */
 	ids[0] = add("vm1", "nowhere"); /* takes the place of the oldest that ended */
 	assert_null(queue_find(1));
 	run_until_idle(60);
@@ -198,6 +199,56 @@ static void test_dropping(void **state)
 	assert_true(runs(0, "vm1"));
 }
 
+/* Its move has just ended because the target is busy; the queue has not looked yet. */
+static void test_dropped_is_not_asked_again(void **state)
+{
+	const struct queue_entry *e;
+	struct move *other;
+
+	fake_host = 1;
+	other = move_create(MOVE_TARGET);
+	fake_host = 0;
+	ids[0] = add("vm0", "beta");
+	e = queue_find(ids[0]);
+	while (!(e->state == QUEUE_RUNNING && migrate_progress(e->move) &&
+		 migrate_progress(e->move)->done))
+		fake_fibers_run(fake_time_ns + NS_PER_US);
+	queue_drop(true);
+	fake_host = 1;
+	move_end(other, -E_CANCELLED);
+	fake_host = 0;
+	run_until_idle(60);
+	assert_int_equal(e->err, -E_CANCELLED);
+	assert_true(runs(0, "vm0"));
+}
+
+/* No shared disk, and the answer to COMMIT is lost. */
+static void until_in_doubt(unsigned i)
+{
+	while (!vms[i]->move ||
+	       ((struct move *)vms[i]->move)->p.handover != HANDOVER_WAIT_COMMITTED)
+		fake_fibers_run(fake_time_ns + NS_PER_US);
+	fake_faults.partition = true;
+	for (unsigned s = 0; s < 100 && vms[i]->state != VM_IN_DOUBT; s++)
+		fake_fibers_run(fake_time_ns + NS_PER_S);
+	assert_int_equal(vms[i]->state, VM_IN_DOUBT);
+}
+
+static void test_doubt_holds_nobody_up(void **state)
+{
+	fake_faults.rate = 20 * MiB;
+	add_all();
+	until_in_doubt(0);
+	fake_fibers_run(fake_time_ns + 2 * NS_PER_S);
+	assert_int_equal(queue_find(ids[0])->state, QUEUE_RUNNING);
+	assert_int_equal(queue_find(ids[1])->state, QUEUE_ENDED); /* tried, in vain */
+	assert_true(runs(0, "vm1") && runs(0, "vm2"));
+	assert_int_equal(migrate_decide(vms[0], false), 0);
+	run_until_idle(60);
+	assert_int_equal(queue_find(ids[0])->state, QUEUE_ENDED);
+	assert_true(runs(1, "vm0"));
+}
+
 static void test_vm_on_another_move(void **state)
 {
 	vms[1]->move_under_way = true;
@@ -219,7 +270,8 @@ int main(void)
 	    T(test_one_after_the_other),	  T(test_what_cannot_be_queued),
 	    T(test_a_busy_target_is_asked_again), T(test_a_target_that_stays_busy_is_given_up),
 	    T(test_a_drained_host_takes_none),	  T(test_dropping),
-	    T(test_vm_on_another_move),
+	    T(test_vm_on_another_move),		  T(test_dropped_is_not_asked_again),
+	    T(test_doubt_holds_nobody_up),
 	};
 
 	return cmocka_run_group_tests_name("queue", tests, NULL, NULL);
