@@ -75,9 +75,9 @@ def hears(host, other):
 def test_network(hosts, lab):
     """The hosts hear each other; 300 KiB and more go to an AoE disk and come back, by interrupts."""
     for number, (host, other) in enumerate((hosts, hosts[::-1])):
-        disk = lab.net.vblade(3, number)
+        disk = lab.net.vblade(12, number)
         assert hears(host, other)
-        keeps_data(host, f"e3.{number}", disk.path)
+        keeps_data(host, f"e12.{number}", disk.path)
         received, sent, interrupts = card(host)
         # Two sectors a frame: the area is read thrice and written twice in the two tests.
         assert received > 5 * AREA // 1024 and sent > 5 * AREA // 1024
