@@ -12,7 +12,19 @@
 #include "kernel/sched.h"
 #include "kernel/time.h"
 
-/* A free slot, or that of the move that finished longest ago; NULL when all are active. */
+/* The queue has yet to take note how it ended. */
+static bool queue_needs(const struct migrate_state *st, uint32_t id)
+{
+	for (unsigned i = 0; i < QUEUE_MAX; i++) {
+		const struct queue_entry *e = &st->queue.entries[i];
+
+		if (e->id && e->state == QUEUE_RUNNING && e->move == id)
+			return true;
+	}
+	return false;
+}
+
+/* A free slot, or that of the move that finished longest ago; NULL when all are needed. */
 static struct move **find_slot(struct migrate_state *st)
 {
 	struct move **oldest = NULL;
@@ -22,7 +34,7 @@ static struct move **find_slot(struct migrate_state *st)
 
 		if (!*slot)
 			return slot;
-		if ((*slot)->ended &&
+		if ((*slot)->ended && !queue_needs(st, (*slot)->id) &&
 		    (!oldest || (*slot)->p.finished_ns < (*oldest)->p.finished_ns))
 			oldest = slot;
 	}

@@ -222,6 +222,27 @@ static void test_dropped_is_not_asked_again(void **state)
 	assert_true(runs(0, "vm0"));
 }
 
+/* Other moves come and go before the queue looks: how its own ended is still known. */
+static void test_the_queues_move_is_remembered(void **state)
+{
+	const struct queue_entry *e;
+
+	ids[0] = add("vm0", "beta");
+	e = queue_find(ids[0]);
+	while (!(e->state == QUEUE_RUNNING && migrate_progress(e->move) &&
+		 migrate_progress(e->move)->done))
+		fake_fibers_run(fake_time_ns + NS_PER_US);
+	for (unsigned i = 0; i < 2 * MOVES_KEPT; i++) {
+		struct move *other = move_create(MOVE_TARGET);
+
+		assert_non_null(other);
+		move_end(other, -E_CANCELLED);
+	}
+	assert_non_null(migrate_progress(e->move));
+	run_until_idle(60);
+	assert_int_equal(e->err, 0);
+}
+
 /* No shared disk, and the answer to COMMIT is lost. */
 static void until_in_doubt(unsigned i)
 {
@@ -271,7 +292,7 @@ int main(void)
 	    T(test_a_busy_target_is_asked_again), T(test_a_target_that_stays_busy_is_given_up),
 	    T(test_a_drained_host_takes_none),	  T(test_dropping),
 	    T(test_vm_on_another_move),		  T(test_dropped_is_not_asked_again),
-	    T(test_doubt_holds_nobody_up),
+	    T(test_doubt_holds_nobody_up),	  T(test_the_queues_move_is_remembered),
 	};
 
 	return cmocka_run_group_tests_name("queue", tests, NULL, NULL);
