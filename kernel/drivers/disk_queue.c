@@ -274,9 +274,8 @@ void disk_queue_free(struct disk_queue *q)
 
 int disk_queue_run(struct disk_queue *q)
 {
-	int err = blkdev_register(&q->bd);
-
-	if (err)
-		return err;
-	return task_create(q->bd.name, disk_queue_task, q) ? 0 : -E_NOMEM;
+	/* The task first: who finds the disk must not wait for one that never comes. */
+	if (!task_create(q->bd.name, disk_queue_task, q))
+		return -E_NOMEM;
+	return blkdev_register(&q->bd);
 }

@@ -66,7 +66,10 @@ struct disk_queue {
 
 /* Memory of the slots, before anything else. slot_count and piece_sectors are set. -E_NOMEM. */
 int must_check disk_queue_init(struct disk_queue *q, const struct disk_queue_ops *ops);
-/* Register the disk and start its task. 0, -E_NOMEM, -E_NOSPC, -E_EXIST. */
+/*
+ * Start the disk's task and register it. 0, -E_NOMEM, -E_NOSPC, -E_EXIST; whatever comes, q
+ * must stay: the task may be there.
+ */
 int must_check disk_queue_run(struct disk_queue *q);
 /* Gives back what disk_queue_init took; only while no task runs and the device is stopped. */
 void disk_queue_free(struct disk_queue *q);
