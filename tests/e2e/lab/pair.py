@@ -126,7 +126,13 @@ class Pair:
         return self.beta if host is self.alpha else self.alpha
 
     def move(self, vm, source, options="", timeout=MOVE_TIMEOUT):
-        """A hot move that must succeed, and the guest goes on at the target."""
+        """A hot move that must succeed, and the guest goes on at the target.
+
+        Its downtime is generous unless options say one: how fast the wire of a loaded machine is
+        must not decide.
+        """
+        if "--max-downtime" not in options:
+            options = f"{options} --max-downtime 5000"
         target = self.other(source)
         before = source.follow(vm, 2)
         result = source.ok(f"migrate {vm} {target.name} {options}".strip(), timeout)
