@@ -168,7 +168,8 @@ void smp_interrupt(uint64_t vector, uint64_t code, uint64_t rip)
 	c->count[vector]++;
 	if (vector == 2)
 		return;
-	c->order[c->ordered++ % 16] = (uint8_t)vector;
+	if (vector != V_WAKE) /* it may come late, when the CPU found its job before it */
+		c->order[c->ordered++ % 16] = (uint8_t)vector;
 	smp_vector(c, (unsigned)vector);
 	if (vector >= 0x20 && vector < 0x30) { /* the 8259s */
 		outb(0x20, 0x20);
