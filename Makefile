@@ -53,6 +53,8 @@ SRC_net     := kernel/net/netbuf.c kernel/net/switch.c kernel/net/network.c \
                kernel/net/link_tx.c kernel/net/link_loss.c kernel/net/link_rx.c
 SRC_store   := $(addprefix kernel/store/,aoe.c aoe_cmd.c aoe_codec.c aoe_control.c aoe_io.c \
                  aoe_receive.c aoe_reserve.c aoe_config.c aoe_rtt.c aoe_targets.c blkdev.c)
+SRC_ds      := $(addprefix kernel/store/,ds_check.c ds_direct.c ds_discard.c ds_emit.c ds_io.c ds_map.c ds_names.c \
+                 ds_object.c ds_open.c ds_replay.c ds_space.c ds_super.c ds_txn.c)
 SRC_vmm     := vmm/decode.c vmm/emulate.c vmm/acpi_tables.c vmm/boot_cpu.c \
                vmm/firmware.c vmm/fw_cfg_items.c vmm/fw_cfg_tables.c vmm/smbios.c \
                vmm/zero_page.c vmm/load_linux.c vmm/load_elf.c vmm/load_multiboot.c vmm/multiboot_info.c vmm/vm_config.c vmm/vm_config_check.c \
@@ -70,6 +72,9 @@ SRC_migrate := $(addprefix migrate/,accept.c checks.c commit.c facts.c frames.c 
                  progress.c query.c receive.c receive_files.c receive_offer.c receive_ram.c receive_state.c \
                  send.c send_round.c send_state.c send_stop.c state.c stop_policy.c stream.c \
                  stream_link.c)
+SRC_vmm     += vmm/vm_config_text.c vmm/vm_store.c vmm/vm_log.c
+SRC_stores  := kernel/store/stores.c kernel/store/stores_shared.c kernel/store/ds_disk.c kernel/store/partition.c kernel/commands_stores.c
+SRC_save    := $(addprefix migrate/,save.c save_disks.c restore.c stream_store.c commands_save.c)
 SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/host_config_net.c kernel/entropy.c kernel/entropy_source.c kernel/files.c \
                kernel/console_line.c kernel/console_edit.c kernel/console_complete.c kernel/console.c \
                kernel/console_help.c kernel/console_out.c kernel/console_table.c kernel/console_json.c \
@@ -85,8 +90,8 @@ SRC_vmm     += vmm/vm_use.c
 SRC_pool := $(addprefix migrate/,plan.c plan_balance.c queue.c pool.c commands_pool.c commands_queue.c)
 SRC_drivers += kernel/drivers/serial.c
 
-SRC := $(SRC_lib) $(SRC_arch) $(SRC_kernel) $(SRC_drivers) $(SRC_net) $(SRC_store) \
-       $(SRC_vmm) $(SRC_dev) $(SRC_migrate) $(SRC_pool)
+SRC := $(SRC_lib) $(SRC_arch) $(SRC_kernel) $(SRC_drivers) $(SRC_net) $(SRC_store) $(SRC_ds) \
+       $(SRC_vmm) $(SRC_dev) $(SRC_migrate) $(SRC_pool) $(SRC_stores) $(SRC_save)
 OBJ := $(patsubst %,$(B)/obj/%.o,$(SRC))
 
 $(B)/pagurus.elf: $(OBJ) linker.ld
@@ -162,7 +167,7 @@ UNIT_loaders := vmm/load_linux.c vmm/load_elf.c vmm/zero_page.c vmm/boot_cpu.c \
 UNITS += multiboot
 UNIT_multiboot := vmm/load_multiboot.c vmm/multiboot_info.c vmm/zero_page.c vmm/boot_cpu.c \
                   kernel/lib/format.c kernel/lib/strutil.c tests/unit/fake_guest.c tests/unit/fake_kernel.c
-UNIT_vm_config := vmm/vm_config.c vmm/vm_config_check.c kernel/lib/crc32c.c kernel/lib/format.c kernel/lib/strutil.c
+UNIT_vm_config := vmm/vm_config.c vmm/vm_config_text.c vmm/vm_config_check.c kernel/lib/crc32c.c kernel/lib/format.c kernel/lib/strutil.c
 UNIT_vpci = vmm/dev/vpci.c vmm/dev/vpci_func.c vmm/dev/msix.c $(FAKE_VM) tests/unit/fake_guest.c
 UNIT_virtqueue := vmm/dev/virtqueue.c tests/unit/fake_guest.c tests/unit/fake_kernel.c
 UNIT_vblk = $(UNIT_vpci) vmm/dev/virtqueue.c vmm/dev/virtio_pci.c vmm/dev/virtio_common.c \
@@ -239,6 +244,10 @@ UNITS += ahci nvme commands_disk
 UNIT_commands_disk = kernel/commands_disk.c kernel/lib/crc32c.c $(UNIT_blkdev) $(UNIT_LIB)
 UNIT_ahci      := kernel/drivers/ahci.c kernel/drivers/ahci_port.c kernel/drivers/ata_identify.c $(UNIT_DISK)
 UNIT_nvme      := kernel/drivers/nvme.c kernel/drivers/nvme_ctrl.c $(UNIT_DISK)
+UNITS += datastore
+UNIT_DS        := $(SRC_ds) kernel/lib/crc32c.c kernel/lib/err.c kernel/lib/format.c kernel/lib/strutil.c \
+                  tests/unit/fake_disk.c tests/unit/fake_kernel.c tests/unit/fake_task.c
+UNIT_datastore := $(UNIT_DS)
 # The initiator as a Linux program: tests/e2e/test_aoe_vblade.py
 $(B)/e2e/aoe_client: tests/e2e/aoe_client.c $(UNIT_STORE_AOE)
 	@mkdir -p $(@D)
@@ -325,6 +334,12 @@ UNITS += queue
 UNIT_queue := $(UNIT_move) migrate/plan.c migrate/queue.c kernel/lib/format.c
 UNITS += commands_pool
 UNIT_commands_pool = $(UNIT_queue) $(UNIT_console) migrate/plan_balance.c $(addprefix migrate/,pool.c commands_pool.c commands_queue.c)
+UNITS += save stores vm_store
+UNIT_vm_store = $(SRC_ds) vmm/vm_store.c vmm/vm_log.c vmm/vm_config.c vmm/vm_config_check.c vmm/vm_config_text.c \
+                tests/unit/fake_disk.c tests/unit/fake_fiber.c tests/unit/fake_kernel.c $(UNIT_LIB)
+UNIT_stores = $(SRC_ds) kernel/store/stores.c kernel/store/stores_shared.c kernel/store/partition.c kernel/store/ds_disk.c kernel/store/blkdev.c \
+              tests/unit/fake_fiber.c tests/unit/fake_kernel.c $(UNIT_LIB)
+UNIT_save = $(sort $(UNIT_move) $(filter-out migrate/commands_save.c,$(SRC_save)) $(SRC_ds) tests/unit/fake_disk.c)
 
 define UNIT_RULE
 $(B)/unit/test_$(1): tests/unit/test_$(1).c $$(UNIT_$(1)) $$(wildcard tests/unit/*.h)

@@ -22,6 +22,13 @@
 
 const struct host_facts *host_facts;
 
+static int (*print_vm_log)(struct console *con, const char *vm);
+
+void commands_host_set_vm_log(int (*print)(struct console *con, const char *vm))
+{
+	print_vm_log = print;
+}
+
 void commands_host_init(const struct host_facts *facts)
 {
 	host_facts = facts;
@@ -182,13 +189,28 @@ static int run_cpu(struct console *con, int argc, char **argv)
 	return 0;
 }
 
+static int run_vm_log(struct console *con, const char *vm)
+{
+	int err = print_vm_log ? print_vm_log(con, vm) : -E_NOENT;
+
+	if (err == -E_NOENT)
+		return console_fail(
+		    con, err,
+		    "'%.31s' is neither a number of lines nor a VM whose log is in the "
+		    "default datastore",
+		    vm);
+	return err;
+}
+
 static int run_log(struct console *con, int argc, char **argv)
 {
 	uint64_t want = LOG_DEFAULT_LINES, total = 0, cursor = 0;
 	char text[LOG_TEXT_MAX + 32];
 	struct log_line line;
 
-	if (argc > 1 && (str_to_u64(argv[1], &want) || !want))
+	if (argc > 1 && str_to_u64(argv[1], &want))
+		return run_vm_log(con, argv[1]);
+	if (!want)
 		return console_fail(con, -E_INVAL, "'%s' is not a number of lines", argv[1]);
 	while (log_next(&cursor, &line))
 		total++;
@@ -260,11 +282,12 @@ static const struct command commands[] = {
     },
     {
 	.name = "log",
-	.args = "[LINES]",
-	.summary = "what happened: the last lines of the log",
+	.args = "[LINES | VM]",
+	.summary = "what happened: the last lines of the log, or what concerned a VM",
 	.help = "Example: log 100\n"
 		"Shows 40 lines unless told. The log holds the last 64 KiB since boot;\n"
-		"'loglevel' in host.conf says what appears on the console by itself.\n",
+		"'loglevel' in host.conf says what appears on the console by itself. A VM's own\n"
+		"log is in the default datastore and older than the host's last start.\n",
 	.max_args = 1,
 	.run = run_log,
     },

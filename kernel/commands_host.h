@@ -18,6 +18,8 @@ struct host_facts {
 	unsigned cpu_count; /* online */
 };
 
+/* `log VM` (handed down by kernel/main.c): print that VM's own log. -E_NOENT: it has none. */
+void commands_host_set_vm_log(int (*print)(struct console *con, const char *vm));
 /* Before the console starts. */
 void commands_host_init(const struct host_facts *facts);
 extern const struct command_group commands_host_group;

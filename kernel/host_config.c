@@ -56,6 +56,11 @@ static bool parse_pool(struct host_config *c, const char *value)
 	return host_config_parse_word(c->pool, value);
 }
 
+static bool parse_default_store(struct host_config *c, const char *value)
+{
+	return host_config_parse_word(c->default_store, value);
+}
+
 static bool is_hex(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
@@ -152,6 +157,7 @@ static const struct key keys[] = {
     {"loglevel", parse_loglevel, "error, warn, info or debug"},
     {"escape", parse_escape, "'^' and a letter like ^], not ^C ^H ^I ^J ^M ^["},
     {"apicv", parse_apicv, "auto, on or off"},
+    {"default_store", parse_default_store, "a datastore's name"},
 };
 
 static bool is_blank(char c)
@@ -213,6 +219,11 @@ static int parse_line(const char *s, const char *end, unsigned line, struct host
 
 		return expected ? fail(err, line, "net", value, expected) : 0;
 	}
+	if (strcmp(text, "store") == 0) {
+		const char *expected = host_config_parse_store(c, value);
+
+		return expected ? fail(err, line, "store", value, expected) : 0;
+	}
 	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++) {
 		if (strcmp(text, keys[i].name) != 0)
 			continue;
@@ -223,8 +234,9 @@ static int parse_line(const char *s, const char *end, unsigned line, struct host
 			return fail(err, line, keys[i].name, value, keys[i].expected);
 		return 0;
 	}
-	return fail(err, line, "key", text,
-		    "name, pool, nic, net, mtu, console, loglevel, escape or apicv");
+	return fail(
+	    err, line, "key", text,
+	    "name, pool, nic, net, mtu, console, loglevel, escape, apicv, store or default_store");
 }
 
 int host_config_parse(const char *text, size_t len, struct host_config *out,

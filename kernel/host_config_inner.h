@@ -9,5 +9,7 @@
 bool host_config_parse_word(char out[32], const char *value);
 /* One 'net' line's value: NULL and the network is in c, or what was expected.  */
 const char *host_config_parse_net(struct host_config *c, const char *value);
+/* One 'store' line's value, likewise. */
+const char *host_config_parse_store(struct host_config *c, const char *value);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The 'net' lines of host.conf: NAME nic0|none [vlan N] [mtu N]. Each error says
+ * The lines of host.conf that repeat: 'net' NAME nic0|none [vlan N] [mtu N], and
+ * 'store' NAME aoe SHELF.SLOT. Each error says
  * what this line should have been; kernel/net/network.c trusts the result.
  */
 #include "kernel/host_config_inner.h"
@@ -11,6 +12,10 @@
 #define MTU_MIN	 1280 /* RFC 8200, 5: below it there is no IPv6 */
 #define MTU_MAX	 9000
 #define WORD_MAX 64
+
+/* AoEr11: 65535 and 255 are for all */
+#define SHELF_MAX 65534
+#define SLOT_MAX  254
 
 /* The next word of *s, cut to fit (too long for any that is accepted); "" at the end. */
 static void take_word(const char **s, char word[WORD_MAX])
@@ -98,4 +103,46 @@ const char *host_config_parse_net(struct host_config *c, const char *value)
 	if (!expected)
 		c->nets[c->net_count++] = net;
 	return expected;
+}
+
+/* "1.0" */
+static bool take_address(const char **s, struct host_store *out)
+{
+	char word[WORD_MAX], *dot;
+	uint64_t shelf, slot;
+
+	take_word(s, word);
+	dot = strchr(word, '.');
+	if (!dot)
+		return false;
+	*dot = 0;
+	if (str_to_u64(word, &shelf) || str_to_u64(dot + 1, &slot) || shelf > SHELF_MAX ||
+	    slot > SLOT_MAX)
+		return false;
+	out->shelf = (uint16_t)shelf;
+	out->slot = (uint8_t)slot;
+	return true;
+}
+
+const char *host_config_parse_store(struct host_config *c, const char *value)
+{
+	struct host_store st = {.shelf = 0};
+	char word[WORD_MAX];
+
+	if (c->store_count == HOST_STORES_MAX)
+		return "at most 4 datastores on shared storage";
+	take_word(&value, word);
+	if (!host_config_parse_word(st.name, word))
+		return "NAME aoe SHELF.SLOT: a name of letters, digits and '-', at most 31";
+	take_word(&value, word);
+	if (strcmp(word, "aoe") != 0 || !take_address(&value, &st))
+		return "NAME aoe SHELF.SLOT like 1.0 (up to 65534.254)";
+	take_word(&value, word);
+	if (*word)
+		return "nothing after NAME aoe SHELF.SLOT";
+	for (unsigned i = 0; i < c->store_count; i++)
+		if (strcmp(c->stores[i].name, st.name) == 0)
+			return "each datastore once in the file";
+	c->stores[c->store_count++] = st;
+	return NULL;
 }

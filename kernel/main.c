@@ -14,6 +14,7 @@
 #include "kernel/console.h"
 #include "kernel/commands_host.h"
 #include "kernel/drivers/ahci.h"
+#include "kernel/commands_stores.h"
 #include "kernel/drivers/ata.h"
 #include "kernel/drivers/e1000.h"
 #include "kernel/drivers/e1000e.h"
@@ -40,6 +41,7 @@
 #include "kernel/rtc.h"
 #include "kernel/sched.h"
 #include "kernel/store/aoe.h"
+#include "kernel/store/stores.h"
 #include "kernel/task.h"
 #include "kernel/time.h"
 #include "migrate/commands_move.h"
@@ -49,6 +51,7 @@
 #include "vmm/commands_vm.h"
 #include "vmm/vm.h"
 #include "vmm/vm_use.h"
+#include "vmm/vm_log.h"
 
 #define PAGURUS_VERSION "0.1"
 
@@ -328,13 +331,18 @@ static void start_disks(void)
 
 static void start_console(void)
 {
-	static const struct command_group *const groups[] = {
-	    &commands_vm_group, &commands_move_group, &commands_pool_group, &commands_host_group,
-	    NULL};
+	static const struct command_group *const groups[] = {&commands_vm_group,
+							     &commands_move_group,
+							     &commands_pool_group,
+							     &commands_save_group,
+							     &commands_stores_group,
+							     &commands_host_group,
+							     NULL};
 	static struct host_facts facts;
 
 	facts = (struct host_facts){PAGURUS_VERSION, &config, virt, &uplink_switch, cpu_count};
 	commands_host_init(&facts);
+	commands_host_set_vm_log(vm_log_print);
 	commands_vm_set_decide(migrate_decide);
 	if (console_start(config.name, config.escape, groups) != 0)
 		log_error("console: out of memory");
@@ -350,7 +358,10 @@ static void main_task(void *arg)
 		 format_size(size[1], mem.total_pages * PAGE_SIZE));
 	start_network();
 	start_disks();
+	stores_init(&config);
 	migrate_init();
+	if (vm_log_start() != 0)
+		log_error("log: out of memory, VMs have no logs of their own");
 	if (vm_service_start() != 0)
 		log_error("vm: out of memory, guests cannot power themselves off");
 	log_info("host: %s is up", config.name);

@@ -33,6 +33,8 @@ struct checks_input {
 	const struct stream_hello *source, *target;
 	const struct stream_offer *offer;
 	const struct stream_facts *facts;
+	bool saved; /* the offer is a saved state's: source is what it was then */
+	bool force; /* saved: a disk that may have changed is a note */
 };
 
 /* First only the hellos are compared: with another version nothing else means anything. */

@@ -52,13 +52,11 @@ static bool print_checks(struct console *con, uint32_t id)
 }
 
 /* Ask the move to end; it does so by itself, at its next step. False: it cannot any more. */
-static bool cancel(struct watch *w, const struct move_progress *p, const char *why)
+static bool cancel(struct watch *w, const char *why)
 {
-	struct vm *vm = vm_find(p->vm);
-
 	if (w->cancelled)
 		return true;
-	if (!vm || migrate_cancel(vm) != 0)
+	if (migrate_cancel_id(w->id) != 0)
 		return false;
 	w->cancelled = true;
 	console_printf(w->con, "%s: cancelling\n", why);
@@ -83,8 +81,8 @@ static int watch_move(struct watch *w)
 		if (p->done)
 			break;
 		if (time_ns() >= w->timeout_at)
-			(void)cancel(w, p, "timeout"); /* too late for it: it is nearly done */
-		if (console_interrupted(w->con) && !cancel(w, p, "Ctrl-C"))
+			(void)cancel(w, "timeout"); /* too late for it: it is nearly done */
+		if (console_interrupted(w->con) && !cancel(w, "Ctrl-C"))
 			return console_fail(w->con, -E_BUSY,
 					    "too late to cancel, commitment has begun; it goes on: "
 					    "'migrate-status' shows how it ends");
@@ -104,6 +102,13 @@ static int watch_move(struct watch *w)
 	move_summary_text(p, text, sizeof(text));
 	print_text(w->con, text);
 	return err;
+}
+
+int commands_watch_move(struct console *con, uint32_t id)
+{
+	struct watch w = {.con = con, .id = id, .timeout_at = TIME_NEVER};
+
+	return watch_move(&w);
 }
 
 static int run_all(struct console *con, const char *host, const struct move_words *words)
@@ -264,6 +269,7 @@ static const struct command commands[] = {
 		"--dry-run            only make the checks\n"
 		"--max-downtime MS    stop the guest when the rest takes less (300)\n"
 		"--bandwidth MBPS     use at most so many megabytes a second\n"
+		"--suspend            stop the guest first, then send all of it\n"
 		"--timeout S          cancel when it takes longer\n"
 		"--verify             compare every page before the guest runs there\n"
 		"--dirty pml|ad|wp    how changed pages are found (auto)\n"

@@ -43,17 +43,35 @@ int migrate_start(struct vm *vm, const struct peer *to, const struct migrate_opt
 	return 0;
 }
 
-int migrate_cancel(struct vm *vm)
+static struct move *find(uint32_t id)
 {
-	struct move *m = move_of_vm(vm);
+	struct migrate_state *st = migrate_state();
 
-	if (!m)
+	for (unsigned i = 0; i < MOVES_KEPT; i++)
+		if (st->moves[i] && st->moves[i]->id == id)
+			return st->moves[i];
+	return NULL;
+}
+
+static int cancel(struct move *m)
+{
+	if (!m || m->ended)
 		return -E_NOENT;
 	if (m->too_late)
 		return -E_STATE;
 	m->stop = true;
 	waitq_wake_all(&m->wake);
 	return 0;
+}
+
+int migrate_cancel(struct vm *vm)
+{
+	return cancel(move_of_vm(vm));
+}
+
+int migrate_cancel_id(uint32_t id)
+{
+	return cancel(find(id));
 }
 
 int migrate_decide(struct vm *vm, bool keep)
@@ -66,16 +84,6 @@ int migrate_decide(struct vm *vm, bool keep)
 	m->decided = keep ? DECIDED_KEEP : DECIDED_DROP;
 	waitq_wake_all(&m->wake);
 	return 0;
-}
-
-static struct move *find(uint32_t id)
-{
-	struct migrate_state *st = migrate_state();
-
-	for (unsigned i = 0; i < MOVES_KEPT; i++)
-		if (st->moves[i] && st->moves[i]->id == id)
-			return st->moves[i];
-	return NULL;
 }
 
 const struct move_progress *migrate_progress(uint32_t id)

@@ -19,6 +19,7 @@ struct migrate_options {
 	enum dirty_method dirty;
 	bool verify;  /* compare every page before commitment, while the guest is stopped */
 	bool dry_run; /* stop after the checks */
+	bool suspend; /* no pre-copy: the guest stands still while all of it goes */
 };
 
 /* Accept moves from other hosts. After link_init. */
@@ -35,6 +36,7 @@ int must_check migrate_start(struct vm *vm, const struct peer *to,
  * commitment has begun, the storage decides now).
  */
 int must_check migrate_cancel(struct vm *vm);
+int must_check migrate_cancel_id(uint32_t id);
 
 /*
  * An operator's word on a VM_IN_DOUBT: keep it here (`unpause`) or give it up

@@ -36,9 +36,12 @@ struct move {
 	struct stream_run *runs;
 	uint32_t run_count, batch; /* zero runs gathered; pages in the record being built */
 	uint64_t round_pages, paused_ns;
-	uint64_t stood_ns;    /* target: how long the guest had stood still at COMMIT */
-	uint64_t work_before; /* sched_work_ticks() when stage 2 began, at both ends */
-	uint64_t stop_before; /* bytes on the wire when stage 3 began */
+	uint64_t stood_ns;	 /* target: how long the guest had stood still at COMMIT */
+	uint64_t work_before;	 /* sched_work_ticks() when stage 2 began, at both ends */
+	uint64_t stop_before;	 /* bytes on the wire when stage 3 began */
+	uint64_t stopped_wall_s; /* host's clock when the guest of a saved state stopped, at both */
+	bool unhurried;		 /* the guest stands still, but let others run */
+	bool from_store;	 /* receiving a saved state: nobody answers */
 	bool was_running;
 
 	/* set by others */
@@ -97,9 +100,16 @@ int must_check facts_check_hello(struct stream *s, const struct stream_hello *h)
 
 /* send.c, send_round.c, send_state.c, send_stop.c */
 void send_task(void *arg);
+int must_check send_alloc(struct move *m);
+int must_check send_file(struct move *m, const struct stream_file *sf);
+int must_check send_pause_guest(struct move *m);
+/* The guest goes on as if it had not been stopped. */
+void send_resume_here(struct move *m);
 /* Did anybody (operator, guest, target) end the move? */
 int must_check send_look_up(struct move *m);
 int must_check send_round(struct move *m, uint64_t pages);
+/* Every page of the guest is to be sent. Returns how many. */
+uint64_t send_mark_all(struct move *m);
 int must_check send_pre_copy(struct move *m);
 int must_check send_stop_and_copy(struct move *m);
 int must_check send_state(struct move *m);
@@ -130,6 +140,7 @@ struct received_file {
 	uint8_t *data;
 	uint64_t size, at;
 	uint32_t crc;
+	uint64_t skip; /* bytes that a saved state has of a file that is here already */
 };
 int must_check received_file_begin(struct move *m, struct received_file *f,
 				   const struct stream_record *r);

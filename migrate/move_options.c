@@ -29,6 +29,12 @@ static bool set_verify(struct move_words *w, const char *value)
 	return true;
 }
 
+static bool set_suspend(struct move_words *w, const char *value)
+{
+	w->opt.suspend = true;
+	return true;
+}
+
 static bool set_downtime(struct move_words *w, const char *value)
 {
 	uint64_t ms;
@@ -74,6 +80,7 @@ static bool set_dirty(struct move_words *w, const char *value)
 static const struct option options[] = {
     {"--dry-run", NULL, set_dry_run},
     {"--verify", NULL, set_verify},
+    {"--suspend", NULL, set_suspend},
     {"--max-downtime", "milliseconds from 1 to 3600000", set_downtime},
     {"--bandwidth", "megabytes a second from 1 to 1000000", set_bandwidth},
     {"--timeout", "seconds from 1 to 1000000", set_timeout},

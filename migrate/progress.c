@@ -65,11 +65,57 @@ static int pre_copy_text(const struct move_progress *p, const char *dir, char *b
 			 format_size(rate, rate_now(p)), (unsigned long long)p->dirty_rate, dark);
 }
 
+/* What is left at the pace up to now; empty when that says nothing yet. */
+static void left_text(const struct move_progress *p, char *buf, size_t size)
+{
+	uint64_t done = p->pages_total - MIN(p->pages_left, p->pages_total);
+	uint64_t took = time_ns() - p->copying_since_ns;
+	char left[24];
+
+	buf[0] = 0;
+	if (p->copying_since_ns && done >= p->pages_total / 32 && done)
+		ksnprintf(buf, size, ", %s left",
+			  format_ms(left, mul_div(took, p->pages_left, done)));
+}
+
+/* A save goes by pages; a restore by bytes of the object. */
+static uint64_t store_percent(const struct move_progress *p)
+{
+	if (p->kind == MOVE_RESTORE)
+		return p->bytes_total ? percent(p->bytes, p->bytes_total) : 0;
+	if (!p->copying_since_ns)
+		return 0;
+	return percent(p->pages_total - MIN(p->pages_left, p->pages_total), p->pages_total);
+}
+
+/* A save or a restore, under way or ended. */
+static int store_text(const struct move_progress *p, char *buf, size_t size)
+{
+	bool save = p->kind == MOVE_SAVE;
+	char bytes[16], took[24], left[48] = "";
+
+	if (p->done && p->err)
+		return ksnprintf(buf, size, "%s: not %s: %s", p->vm, save ? "saved" : "restored",
+				 p->reason[0] ? p->reason : err_text(p->err));
+	if (p->done)
+		return ksnprintf(buf, size, "%s: %s store %s in %s, %llu bytes, %llu pages", p->vm,
+				 save ? "saved in" : "restored from", p->peer,
+				 format_ms(took, p->finished_ns - p->started_ns),
+				 (unsigned long long)p->bytes, (unsigned long long)p->pages_sent);
+	if (save)
+		left_text(p, left, sizeof(left));
+	return ksnprintf(buf, size, "%s %s store %s: %llu%%, %s%s", p->vm, save ? "into" : "from",
+			 p->peer, (unsigned long long)store_percent(p),
+			 format_size(bytes, p->bytes), left);
+}
+
 int move_status_text(const struct move_progress *p, char *buf, size_t size)
 {
 	const char *dir = p->role == MOVE_SOURCE ? "to" : "from";
 	char bytes[16];
 
+	if (p->kind != MOVE_HOT)
+		return store_text(p, buf, size);
 	if (p->done && p->err)
 		return failure_text(p, buf, size);
 	if (p->done)
@@ -89,6 +135,8 @@ int move_summary_text(const struct move_progress *p, char *buf, size_t size)
 {
 	char predicted[24], measured[24], target[24], took[24], frames[48] = "";
 
+	if (p->kind != MOVE_HOT)
+		return store_text(p, buf, size);
 	if (p->err)
 		return failure_text(p, buf, size);
 	if (p->dry_run)

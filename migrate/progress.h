@@ -20,10 +20,13 @@ enum move_stage {
 };
 const char *move_stage_name(enum move_stage s); /* "iterative pre-copy" */
 
+enum move_kind { MOVE_HOT, MOVE_SAVE, MOVE_RESTORE };
+
 struct move_progress {
 	char vm[VM_NAME_LEN];
 	char peer[32];
 	enum move_role role;
+	enum move_kind kind; /* the peer of a save is a datastore */
 	enum move_stage stage;
 	enum handover_state handover;
 	uint32_t round;			  /* pre-copy round under way, from 1 */
@@ -32,6 +35,7 @@ struct move_progress {
 	uint64_t pages_sent;		  /* with data, all rounds (receiver: received) */
 	uint64_t zero_pages;		  /* sent as runs */
 	uint64_t bytes;			  /* on the wire, both ways, headers included */
+	uint64_t bytes_total;		  /* of these in all; restores only, else 0 */
 	uint64_t rate, dirty_rate;	  /* bytes/s, pages/s, last measured */
 	uint64_t predicted_ns;		  /* blackout, when the guest was stopped */
 	uint64_t measured_ns;		  /* from the pause to the target's word that it runs */

@@ -39,7 +39,7 @@ static int send_verdict(struct receiver *rx, const struct stream_state_end *end)
 	struct move *m = rx->m;
 	int err;
 
-	if (!(end->flags & STATE_VERIFIED))
+	if (!(end->flags & STATE_VERIFIED) || m->from_store)
 		return 0;
 	if (rx->digest_next != m->p.pages_total)
 		return stream_fail(&m->st, -E_PROTO, "digests of %llu pages came, expected %llu",
@@ -114,8 +114,7 @@ static int take(struct receiver *rx, const struct stream_record *r)
 	}
 }
 
-/* Everything up to READY. */
-static int receive_all(struct receiver *rx)
+int receive_records(struct receiver *rx)
 {
 	struct move *m = rx->m;
 	unsigned records = 0;
@@ -166,6 +165,14 @@ static void activate(struct move *m)
 		log_warn("migrate: %s runs here; the source will ask: %s", m->p.vm, m->st.reason);
 }
 
+void receive_undo(struct receiver *rx)
+{
+	move_free_vm(rx->m);
+	received_file_discard(&rx->file);
+	for (unsigned i = 0; i < rx->file_count; i++)
+		files_discard(rx->files[i]);
+}
+
 static void receive_failed(struct receiver *rx, int err)
 {
 	struct move *m = rx->m;
@@ -176,10 +183,7 @@ static void receive_failed(struct receiver *rx, int err)
 		str_copy(m->p.reason, m->st.reason[0] ? m->st.reason : err_text(err),
 			 sizeof(m->p.reason));
 	log_warn("migrate: %s is not taken in: %s", m->p.vm[0] ? m->p.vm : "a VM", m->p.reason);
-	move_free_vm(m);
-	received_file_discard(&rx->file);
-	for (unsigned i = 0; i < rx->file_count; i++)
-		files_discard(rx->files[i]);
+	receive_undo(rx);
 	move_send_error(m, err);
 }
 
@@ -188,7 +192,7 @@ void receive_move(struct receiver *rx)
 	struct move *m = rx->m;
 	int err;
 
-	err = receive_all(rx);
+	err = receive_records(rx);
 	received_state_destroy(rx->state);
 	rx->state = NULL;
 	if (!err && !commit_target(m))

@@ -20,10 +20,17 @@ struct receiver {
 	struct received_state *state;
 	struct stream_verified sum;
 	uint64_t digest_next;
+	/* A saved state has no source that judges: called when offer and facts are there. */
+	int (*judge)(struct receiver *rx);
+	void *ctx; /* judge's */
 };
 
 /* The whole move, to its end. */
 void receive_move(struct receiver *rx);
+/* All records, from the OFFER to STATE_END: the VM is whole then, and inert. */
+int must_check receive_records(struct receiver *rx);
+/* Free what was received. */
+void receive_undo(struct receiver *rx);
 int must_check receive_offer(struct receiver *rx, const struct stream_record *r);
 int must_check receive_file_data(struct receiver *rx, const struct stream_record *r);
 int must_check receive_reserve(struct receiver *rx);

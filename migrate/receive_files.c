@@ -9,11 +9,11 @@
 #include "kernel/lib/string.h"
 #include "migrate/move.h"
 
-/* Index in the offer, or -E_NOENT. */
+/* Index in the offer, or -E_NOENT. A saved state has all files, whether or not we lack them. */
 static int find_offered(const struct move *m, const struct stream_file *sf)
 {
 	for (unsigned i = 0; i < m->offer->file_count; i++)
-		if ((m->facts->files_missing & (1u << i)) &&
+		if ((m->from_store || (m->facts->files_missing & (1u << i))) &&
 		    !memcmp(&m->offer->files[i], sf, sizeof(*sf)))
 			return (int)i;
 	return -E_NOENT;
@@ -55,9 +55,13 @@ int received_file_begin(struct move *m, struct received_file *f, const struct st
 
 	memcpy(&sf, r->payload, sizeof(sf));
 	i = find_offered(m, &sf);
-	if (i < 0 || f->data)
+	if (i < 0 || f->data || f->skip)
 		return stream_fail(&m->st, -E_PROTO, "a boot file came that nobody asked for");
 	memset(f, 0, sizeof(*f));
+	if (!(m->facts->files_missing & (1u << i))) {
+		f->skip = sf.size;
+		return 0;
+	}
 	str_copy(f->path, sf.path, sizeof(f->path));
 	err = files_create(f->path, sf.size, &f->data);
 	if (err == -E_EXIST) { /* another content under that name */
@@ -77,6 +81,10 @@ int received_file_begin(struct move *m, struct received_file *f, const struct st
 /* The last piece commits the file and leaves f->data NULL. */
 int received_file_data(struct move *m, struct received_file *f, const struct stream_record *r)
 {
+	if (f->skip && r->length <= f->skip) {
+		f->skip -= r->length;
+		return 0;
+	}
 	if (!f->data || r->length > f->size - f->at)
 		return stream_fail(&m->st, -E_PROTO, "more of a boot file came than it has");
 	memcpy(f->data + f->at, r->payload, r->length);

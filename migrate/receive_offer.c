@@ -62,6 +62,8 @@ int receive_offer(struct receiver *rx, const struct stream_record *r)
 	if (rx->busy)
 		m->facts->flags |= FACT_MOVE_BUSY;
 	rx->phase = PHASE_RESERVE;
+	if (rx->judge)
+		return rx->judge(rx);
 	return stream_send(&m->st, STREAM_FACTS, m->facts, sizeof(*m->facts));
 }
 
@@ -73,7 +75,7 @@ int receive_file_data(struct receiver *rx, const struct stream_record *r)
 	err = received_file_data(rx->m, f, r);
 	if (err)
 		return err;
-	if (f->data || rx->file_count == STREAM_FILES_MAX)
+	if (f->data || !f->path[0] || rx->file_count == STREAM_FILES_MAX)
 		return 0;
 	memcpy(rx->files[rx->file_count++], f->path, sizeof(f->path));
 	return 0;
@@ -104,7 +106,7 @@ static int build_vm(struct receiver *rx)
 	struct move *m = rx->m;
 	int err;
 
-	if (rx->file.data || m->facts->files_missing)
+	if (rx->file.data || rx->file.skip || m->facts->files_missing)
 		return stream_fail(&m->st, -E_PROTO, "RESERVE came before every boot file had");
 	if (rx->busy)
 		return stream_fail(&m->st, -E_BUSY, "another move is under way here");
@@ -148,5 +150,7 @@ int receive_reserve(struct receiver *rx)
 		memcpy(m->ho.old_macs[i], m->offer->disks[i].mac, ETH_ALEN);
 	}
 	rx->phase = PHASE_PRE_COPY;
+	if (m->from_store)
+		return 0;
 	return stream_send(&m->st, STREAM_RESERVED, &mine, sizeof(mine));
 }

@@ -203,6 +203,7 @@ int received_state_load(struct move *m, struct received_state *rs,
 	err = check_complete(m, rs, end);
 	if (err)
 		return err;
+	m->stopped_wall_s = rs->clock.wall_s;
 	vm_clock_set(rs->vm, rs->clock.guest_tsc);
 	for (unsigned i = 0; i < rs->vm->vcpu_count; i++) {
 		err = vcpu_set_state(rs->vm->vcpus[i], rs->vcpus[i]);

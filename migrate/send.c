@@ -68,7 +68,7 @@ static int exchange_hellos(struct move *m, struct stream_hello *mine, struct str
 	return judge(m);
 }
 
-static int alloc(struct move *m)
+int send_alloc(struct move *m)
 {
 	uint64_t words = (guest_mem_pages(&m->vm->mem) + 63) / 64;
 
@@ -91,7 +91,7 @@ static int send_pre_migration(struct move *m)
 	int err;
 
 	move_set_stage(m, STAGE_PRE_MIGRATION);
-	err = alloc(m);
+	err = send_alloc(m);
 	if (err)
 		return err;
 	err = open_stream(m);
@@ -116,7 +116,7 @@ static int send_pre_migration(struct move *m)
 	return judge(m);
 }
 
-static int send_file(struct move *m, const struct stream_file *sf)
+int send_file(struct move *m, const struct stream_file *sf)
 {
 	const struct file *f = files_find(sf->path);
 	int err;
@@ -190,7 +190,7 @@ static int send_all(struct move *m)
 	return commit_source(m) ? 0 : -E_FENCED;
 }
 
-static void resume_here(struct move *m)
+void send_resume_here(struct move *m)
 {
 	int err;
 
@@ -227,7 +227,7 @@ static int send_failed(struct move *m, int err)
 		str_copy(m->p.reason, m->st.reason[0] ? m->st.reason : err_text(err),
 			 sizeof(m->p.reason));
 	log_warn("migrate: %s: not moved, runs on here: %s", m->p.vm, m->p.reason);
-	resume_here(m);
+	send_resume_here(m);
 	move_send_error(m, err);
 	return err;
 }

@@ -146,7 +146,7 @@ int send_round(struct move *m, uint64_t pages)
 		err = send_look_up(m);
 		if (err)
 			return err;
-		if (m->p.stage == STAGE_PRE_COPY)
+		if (m->p.stage == STAGE_PRE_COPY || m->unhurried)
 			task_yield();
 	}
 	err = flush_pages(m);
@@ -250,6 +250,26 @@ static int give_up(struct move *m, const struct stop_decision *d)
 			   (unsigned long long)(d->predicted_ns / NS_PER_MS / 100 * 120 + 100));
 }
 
+uint64_t send_mark_all(struct move *m)
+{
+	uint64_t pages = guest_mem_pages(&m->vm->mem);
+
+	m->p.pages_total = pages;
+	m->p.copying_since_ns = time_ns();
+	for (uint64_t i = 0; i < pages; i++)
+		m->bits[i / 64] |= BIT(i % 64);
+	return pages;
+}
+
+/* Stage 2 of a suspend move has no rounds: stage 3 sends every page. */
+static int skip_rounds(struct move *m)
+{
+	m->unhurried = true;
+	while (!token_is_old(m))
+		;
+	return send_look_up(m);
+}
+
 /* Stage 2. */
 int send_pre_copy(struct move *m)
 {
@@ -261,6 +281,8 @@ int send_pre_copy(struct move *m)
 	err = send_look_up(m); /* it may have been switched off during the reservation */
 	if (err)
 		return err;
+	if (m->opt.suspend)
+		return skip_rounds(m);
 	err = dirty_log_start(m->vm, m->opt.dirty);
 	if (err)
 		return move_fail(m, err, "dirty page tracking");

@@ -112,7 +112,8 @@ int send_digests(struct move *m)
 int send_state(struct move *m)
 {
 	struct stream_clock clock = {.guest_tsc = m->vm->clock.frozen_tsc,
-				     .tsc_khz = m->vm->clock.tsc_khz};
+				     .tsc_khz = m->vm->clock.tsc_khz,
+				     .wall_s = m->stopped_wall_s};
 	struct stream_state_end end = {.vcpus = m->vm->vcpu_count};
 	int err;
 

@@ -8,7 +8,7 @@
 #include "kernel/time.h"
 #include "migrate/move.h"
 
-static int pause_guest(struct move *m)
+int send_pause_guest(struct move *m)
 {
 	int err;
 
@@ -46,13 +46,13 @@ int send_stop_and_copy(struct move *m)
 	int err;
 
 	move_set_stage(m, STAGE_STOP_AND_COPY);
-	err = pause_guest(m);
+	err = send_pause_guest(m);
 	if (err)
 		return err;
 	err = stream_send(&m->st, STREAM_STOP, NULL, 0);
 	if (err)
 		return err;
-	err = send_round(m, dirty_log_harvest(m->vm, m->bits));
+	err = send_round(m, m->opt.suspend ? send_mark_all(m) : dirty_log_harvest(m->vm, m->bits));
 	if (err)
 		return err;
 	if (m->opt.verify) {

@@ -69,7 +69,11 @@ struct stream_header {
 	uint32_t seq;
 };
 
-enum stream_purpose { STREAM_FOR_MOVE = 1, STREAM_FOR_QUERY };
+enum stream_purpose {
+	STREAM_FOR_MOVE = 1,
+	STREAM_FOR_QUERY,
+	STREAM_FOR_SAVE, /* into a datastore (migrate/save.h): nobody answers */
+};
 
 /* The first record each way. Its shape never changes, so that versions can be compared. */
 struct stream_hello {
@@ -83,9 +87,10 @@ struct stream_hello {
 
 struct stream_disk {
 	char name[8];
-	uint8_t mac[6]; /* of the source's period of ownership; shared disks only */
+	uint8_t mac[6]; /* of the source's period of ownership, or what a save left; shared only */
 	uint8_t shared, deciding;
 	uint64_t sectors;
+	uint64_t digest; /* ds_digest of a disk in a datastore; in saved states only, else 0 */
 };
 
 struct stream_file {
@@ -113,6 +118,7 @@ struct stream_disk_fact {
 	int32_t err; /* 0, or why the disk cannot be reached */
 	uint8_t source_listed, list_count, config_foreign, pad;
 	uint64_t sectors;
+	uint64_t digest; /* as in stream_disk */
 };
 
 struct stream_nic_fact {
@@ -163,6 +169,7 @@ struct stream_device {
 
 struct stream_clock {
 	uint64_t guest_tsc, tsc_khz;
+	uint64_t wall_s; /* the host's clock when the guest stopped, seconds since 1970 UTC */
 };
 
 /* Then count digests (migrate/page_digest.h) of the pages with these guest_mem indices. */
@@ -209,20 +216,20 @@ struct stream_answer {
 
 _Static_assert(sizeof(struct stream_header) == 16, "wire format");
 _Static_assert(sizeof(struct stream_hello) == 104, "wire format");
-_Static_assert(sizeof(struct stream_disk) == 24, "wire format");
+_Static_assert(sizeof(struct stream_disk) == 32, "wire format");
 _Static_assert(sizeof(struct stream_file) == 144, "wire format");
-_Static_assert(sizeof(struct vm_config) == 1800 + 192 + 8 + 4 * 256, "wire format");
+_Static_assert(sizeof(struct vm_config) == 1480 + 8 * 144 + 192 + 8 + 4 * 256, "wire format");
 _Static_assert(sizeof(struct cpuid_policy) == 1576, "wire format");
 _Static_assert(sizeof(struct stream_offer) ==
-		   sizeof(struct vm_config) + 1576 + 192 + 32 + 6 * 144 + 8,
+		   sizeof(struct vm_config) + 1576 + 256 + 32 + 6 * 144 + 8,
 	       "wire format");
-_Static_assert(sizeof(struct stream_disk_fact) == 16, "wire format");
-_Static_assert(sizeof(struct stream_facts) == 1576 + 16 + 128 + 32 + 8, "wire format");
+_Static_assert(sizeof(struct stream_disk_fact) == 24, "wire format");
+_Static_assert(sizeof(struct stream_facts) == 1576 + 16 + 192 + 32 + 8, "wire format");
 _Static_assert(sizeof(struct stream_reserved) == 64, "wire format");
 _Static_assert(sizeof(struct stream_run) == 16, "wire format");
 _Static_assert(sizeof(struct stream_round_end) == 16, "wire format");
 _Static_assert(sizeof(struct stream_device) == 24, "wire format");
-_Static_assert(sizeof(struct stream_clock) == 16, "wire format");
+_Static_assert(sizeof(struct stream_clock) == 24, "wire format");
 _Static_assert(sizeof(struct stream_digests) == 16, "wire format");
 _Static_assert(sizeof(struct stream_verified) == 16, "wire format");
 _Static_assert(sizeof(struct stream_state_end) == 32, "wire format");

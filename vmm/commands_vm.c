@@ -7,6 +7,8 @@
 #include "vmm/commands_vm_inner.h"
 
 #include "kernel/lib/string.h"
+#include "kernel/store/stores.h"
+#include "vmm/vm_store.h"
 
 static int (*decide)(struct vm *vm, bool keep);
 
@@ -97,6 +99,12 @@ static int run_start(struct console *con, int argc, char **argv)
 	err = check_force(con, argc, argv);
 	if (err)
 		return err;
+	if (argc < 3 && stores_saved(vm->cfg.name))
+		return console_fail(
+		    con, -E_STATE,
+		    "vm '%s' is saved: 'restore %s' lets it go on; 'start %s --force' "
+		    "boots it, and the saved state does not fit its disks any more",
+		    argv[1], argv[1], argv[1]);
 	vm->force_disks = argc == 3;
 	err = vm_start(vm);
 	vm->force_disks = false;
@@ -197,7 +205,10 @@ static int run_undefine(struct console *con, int argc, char **argv)
 
 	if (!vm)
 		return err;
-	return worded(con, vm_undefine(vm), argv[1], "undefine");
+	err = vm_undefine(vm);
+	if (!err && vm_store_mark(argv[1], true))
+		console_printf(con, "the datastore failed: it is defined again after a restart\n");
+	return worded(con, err, argv[1], "undefine");
 }
 
 static const struct command commands[] = {
@@ -206,8 +217,9 @@ static const struct command commands[] = {
 	.args = "[--json]",
 	.summary = "all VMs of this host and their state",
 	.help = "Example: list\n"
-		"States: off, running, paused, incoming (being received), in doubt (the\n"
-		"storage must say who owns it), crashed ('info' says why).\n",
+		"States: off, saved (in a datastore), running, paused, incoming (being\n"
+		"received), in doubt (the storage must say who owns it), crashed ('info'\n"
+		"says why).\n",
 	.max_args = 1,
 	.run = commands_run_list,
     },
@@ -224,9 +236,11 @@ static const struct command commands[] = {
     {
 	.name = "define",
 	.args = "VM",
-	.summary = "make a VM known from vms/VM/vm.conf on the boot volume",
+	.summary = "make a VM known that was kept, or is on the boot volume",
 	.help = "Example: define web\n"
-		"Those that were on the boot volume at the start are defined already.\n",
+		"Reads what 'keep' wrote to the datastore, else vms/VM/vm.conf on the boot\n"
+		"volume. At the start of the host all of them are defined but those that were\n"
+		"undefined.\n",
 	.min_args = 1,
 	.max_args = 1,
 	.run = commands_run_define,
@@ -237,10 +251,23 @@ static const struct command commands[] = {
 	.args = "VM",
 	.summary = "forget a VM that is off",
 	.help = "Example: undefine web\n"
-		"Its files and disks stay; 'define' brings it back.\n",
+		"Its files and disks stay; 'define' brings it back. With a datastore it stays\n"
+		"undefined after a restart of the host.\n",
 	.min_args = 1,
 	.max_args = 1,
 	.run = run_undefine,
+	.complete = commands_complete_vm,
+    },
+    {
+	.name = "keep",
+	.args = "VM",
+	.summary = "write a VM's definition and boot files to the datastore",
+	.help = "Example: keep web\n"
+		"It is defined after a restart of the host then, also when it came by a move.\n"
+		"What is kept counts before what the boot volume says.\n",
+	.min_args = 1,
+	.max_args = 1,
+	.run = commands_run_keep,
 	.complete = commands_complete_vm,
     },
     {

@@ -6,6 +6,8 @@
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
 #include "kernel/mem.h"
+#include "kernel/store/stores.h"
+#include "vmm/vm_store.h"
 
 #define CONF_PREFIX "vms/"
 #define CONF_SUFFIX "/vm.conf"
@@ -61,14 +63,39 @@ static int define_named(const char *name, struct vm **out, char *why, size_t why
 	return err;
 }
 
+/* What is kept counts before what is on the boot volume. */
+static int define_any(const char *name, struct vm **out, char *why, size_t why_size)
+{
+	int err = vm_store_define(name, out, why, why_size);
+
+	return err == -E_NOENT ? define_named(name, out, why, why_size) : err;
+}
+
 int commands_run_define(struct console *con, int argc, char **argv)
 {
 	char why[192];
 	struct vm *vm;
-	int err = define_named(argv[1], &vm, why, sizeof(why));
+	int err = define_any(argv[1], &vm, why, sizeof(why));
+
+	if (!err && vm_store_mark(argv[1], false))
+		console_printf(con, "the datastore failed: it is off again after a restart\n");
 
 	if (err)
 		return console_fail(con, err, "vm '%.31s': %s", argv[1], why);
+	return 0;
+}
+
+int commands_run_keep(struct console *con, int argc, char **argv)
+{
+	struct vm *vm = commands_find_vm(con, argv[1]);
+	char why[160];
+	int err;
+
+	if (!vm)
+		return -E_NOENT;
+	err = vm_store_keep(vm, why, sizeof(why));
+	if (err)
+		return console_fail(con, err, "vm '%.31s': not kept: %s", argv[1], why);
 	return 0;
 }
 
@@ -83,25 +110,52 @@ void commands_complete_undefined(struct completion *c, int argc, char **argv)
 	}
 }
 
+static void start_if_wanted(struct vm *vm)
+{
+	const char *name = vm->cfg.name;
+	int err;
+
+	log_info("vm %s: defined", name);
+	if (!vm->cfg.autostart)
+		return;
+	if (stores_saved(name)) {
+		log_info("vm %s: is saved, not started: 'restore %s'", name, name);
+		return;
+	}
+	err = vm_start(vm);
+	if (err)
+		log_error("vm %s: autostart failed: %s", name, err_text(err));
+}
+
+static void define_kept(void)
+{
+	char name[VM_NAME_LEN], why[192] = "";
+	unsigned cursor = 0;
+	struct vm *vm;
+
+	while (!vm_store_next(&cursor, name)) {
+		if (vm_store_undefined(name) || vm_find(name))
+			continue;
+		if (vm_store_define(name, &vm, why, sizeof(why)))
+			log_error("vm %s: not defined: %s", name, why);
+		else
+			start_if_wanted(vm);
+	}
+}
+
 void vm_define_all(void)
 {
 	char name[VM_NAME_LEN], why[192];
 	const struct file *f;
 	struct vm *vm;
-	int err;
 
+	define_kept();
 	for (unsigned i = 0; (f = files_at(i)); i++) {
-		if (!conf_name(f->path, name) || vm_find(name))
+		if (!conf_name(f->path, name) || vm_find(name) || vm_store_undefined(name))
 			continue;
-		if (define_named(name, &vm, why, sizeof(why)) != 0) {
+		if (define_named(name, &vm, why, sizeof(why)) != 0)
 			log_error("vm %s: not defined: %s", name, why);
-			continue;
-		}
-		log_info("vm %s: defined", name);
-		if (!vm->cfg.autostart)
-			continue;
-		err = vm_start(vm);
-		if (err)
-			log_error("vm %s: autostart failed: %s", name, err_text(err));
+		else
+			start_if_wanted(vm);
 	}
 }

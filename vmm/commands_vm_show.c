@@ -6,10 +6,17 @@
 #include "kernel/console_json.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
+#include "kernel/store/stores.h"
 #include "kernel/time.h"
 #include "vmm/dev/vgenid.h"
 
 #define TEXT_PART 400 /* of long texts, below console_printf's limit */
+
+const char *commands_state_name(const struct vm *vm)
+{
+	return vm->state == VM_OFF && stores_saved(vm->cfg.name) ? "saved"
+								 : vm_state_name(vm->state);
+}
 
 static void list_json(struct console *con)
 {
@@ -20,7 +27,7 @@ static void list_json(struct console *con)
 		struct json *j = console_json_row();
 
 		json_str(j, "name", vm->cfg.name);
-		json_str(j, "state", vm_state_name(vm->state));
+		json_str(j, "state", commands_state_name(vm));
 		json_u64(j, "vcpus", vm->cfg.vcpus);
 		json_u64(j, "memory_bytes", vm->cfg.memory);
 		json_u64(j, "disks", vm->cfg.disk_count);
@@ -59,7 +66,7 @@ int commands_run_list(struct console *con, int argc, char **argv)
 		if (vm->state == VM_OFF && vm->test_ended)
 			table_cell(con, "off, test status %u", vm->test_status);
 		else
-			table_cell(con, "%s", vm_state_name(vm->state));
+			table_cell(con, "%s", commands_state_name(vm));
 		table_cell(con, "%u", vm->cfg.vcpus);
 		table_cell(con, "%s", format_size(size, vm->cfg.memory));
 		table_cell(con, "%u", vm->cfg.disk_count);
@@ -119,6 +126,8 @@ static void print_disks(struct console *con, const struct vm *vm)
 		console_printf(con, "disk      %s ", c->name);
 		if (c->shared)
 			console_printf(con, "aoe e%u.%u", c->shelf, c->slot);
+		else if (c->in_store)
+			console_printf(con, "%s in store %s", c->object, c->local);
 		else
 			console_printf(con, "local %s", c->local);
 		if (c->readonly)
@@ -168,7 +177,7 @@ int commands_run_info(struct console *con, int argc, char **argv)
 	if (has_generation)
 		memcpy(generation, vm->vgenid->s.id, sizeof(generation));
 	console_printf(con, "name      %s\nstate     %s\n", copy.cfg.name,
-		       vm_state_name(copy.state));
+		       commands_state_name(&copy));
 	if (copy.state == VM_CRASHED)
 		console_printf(con, "reason    %s\n", copy.crash_reason);
 	if (copy.state == VM_OFF && copy.test_ended)

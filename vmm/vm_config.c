@@ -221,16 +221,41 @@ static int parse_aoe(struct config_parser *p, char *where, struct vm_disk_config
 	return 0;
 }
 
+/* An object that is not named is disk/VM/DISK. */
+static int parse_store(struct config_parser *p, const char *store, const char *object,
+		       struct vm_disk_config *d)
+{
+	if (!config_is_name(store, sizeof(d->local)))
+		return config_refuse(p, "disk %s: expected the name of a datastore, found '%.40s'",
+				     d->name, store);
+	str_copy(d->local, store, sizeof(d->local));
+	d->in_store = 1;
+	if (object && !config_is_path(object, sizeof(d->object)))
+		return config_refuse(p,
+				     "disk %s: expected an object like disk/web/vda, found "
+				     "'%.40s'",
+				     d->name, object);
+	if (object)
+		str_copy(d->object, object, sizeof(d->object));
+	else
+		ksnprintf(d->object, sizeof(d->object), "disk/%.31s/%s", p->cfg->name, d->name);
+	return 0;
+}
+
 static int parse_disk(struct config_parser *p, char *value)
 {
 	char *name = next_word(&value), *kind = next_word(&value), *where = next_word(&value);
-	char *flag = next_word(&value);
+	char *object = NULL, *flag = next_word(&value);
 	struct vm_disk_config *d;
 
+	if (where && flag && !strcmp(kind, "store") && strcmp(flag, "readonly")) {
+		object = flag;
+		flag = next_word(&value);
+	}
 	if (!where || next_word(&value) || (flag && strcmp(flag, "readonly")))
 		return config_refuse(
-		    p, "disk: expected 'disk NAME aoe SHELF.SLOT [readonly]' or 'disk "
-		       "NAME local DEVICE [readonly]'");
+		    p, "disk: expected 'disk NAME aoe SHELF.SLOT', '... local DEVICE' or '... "
+		       "store STORE [OBJECT]', and perhaps readonly");
 	if (p->cfg->disk_count == VM_MAX_DISKS)
 		return config_refuse(p, "disk: at most %d disks", VM_MAX_DISKS);
 	if (!config_is_name(name, sizeof(d->name)))
@@ -247,9 +272,11 @@ static int parse_disk(struct config_parser *p, char *value)
 	p->cfg->disk_count++;
 	if (!strcmp(kind, "aoe"))
 		return parse_aoe(p, where, d);
+	if (!strcmp(kind, "store"))
+		return parse_store(p, where, object, d);
 	if (strcmp(kind, "local"))
-		return config_refuse(p, "disk %s: expected aoe or local, found '%.40s'", name,
-				     kind);
+		return config_refuse(p, "disk %s: expected aoe, local or store, found '%.40s'",
+				     name, kind);
 	if (!config_is_name(where, sizeof(d->local)))
 		return config_refuse(p, "disk %s: expected the name of a local disk, found '%.40s'",
 				     name, where);

@@ -16,14 +16,19 @@
 #define VM_PATH_LEN    128
 #define VM_MAX_MODULES 4
 #define VM_ARGS_LEN    128
+#define VM_OBJECT_LEN  96 /* DS_NAME_LEN */
 
-/* "disk vda aoe 1.0 [readonly]" or "disk vda local ata0 [readonly]" */
+/*
+ * "disk vda aoe 1.0 [readonly]", "disk vda local ata0 [readonly]" or
+ * "disk vda store main [disk/web/vda] [readonly]"
+ */
 struct vm_disk_config {
 	char name[8]; /* "vda" */
-	uint8_t used, shared, readonly, pad;
+	uint8_t used, shared, readonly, in_store;
 	uint16_t shelf; /* AoE */
 	uint8_t slot, pad2;
-	char local[24]; /* name of a local blkdev when not shared */
+	char local[32];		    /* not shared: name of a local blkdev, or of a datastore */
+	char object[VM_OBJECT_LEN]; /* in_store: of the datastore */
 };
 
 /* "nic eth0 lan [52:54:00:12:34:56] [unfiltered]" */
@@ -83,6 +88,8 @@ struct config_error {
  */
 int must_check vm_config_parse(const char *name, const char *text, size_t len,
 			       struct vm_config *out, struct config_error *err);
+/* The text of a vm.conf with all that cfg says; its length, or -E_NOSPC. */
+int must_check vm_config_text(const struct vm_config *cfg, char *buf, size_t size);
 /* Is this config (from a peer) sane? The same limits as the parser's. 0 or -E_INVAL. */
 int must_check vm_config_check(const struct vm_config *cfg, struct config_error *err);
 

@@ -79,9 +79,11 @@ static int check_disk(struct config_parser *p, const struct vm_config *cfg, unsi
 			return config_refuse(p, "disk %u: has the name of disk %u, %s", i, k,
 					     d->name);
 	}
-	if (d->used != 1 || d->shared > 1 || d->readonly > 1)
-		return config_refuse(p, "disk %s: flags are %u %u %u, expected 1 and two of 0 or 1",
-				     d->name, d->used, d->shared, d->readonly);
+	if (d->used != 1 || d->shared > 1 || d->readonly > 1 || d->in_store > !d->shared)
+		return config_refuse(p,
+				     "disk %s: flags are %u %u %u %u, expected 1, then 0 or 1 and "
+				     "not both shared and in a store",
+				     d->name, d->used, d->shared, d->readonly, d->in_store);
 	if (d->shared && (d->shelf > AOE_SHELF_MAX || d->slot > AOE_SLOT_MAX))
 		return config_refuse(p, "disk %s: AoE address %u.%u is above %d.%d", d->name,
 				     d->shelf, d->slot, AOE_SHELF_MAX, AOE_SLOT_MAX);
@@ -89,6 +91,9 @@ static int check_disk(struct config_parser *p, const struct vm_config *cfg, unsi
 		return config_refuse(p, "disk %s: its local name does not end", d->name);
 	if (!d->shared && !config_is_name(d->local, sizeof(d->local)))
 		return config_refuse(p, "disk %s: names no local disk", d->name);
+	if (!config_is_text(d->object, sizeof(d->object)) ||
+	    (d->in_store && !config_is_path(d->object, sizeof(d->object))))
+		return config_refuse(p, "disk %s: names no object of a datastore", d->name);
 	return 0;
 }
 

@@ -7,25 +7,60 @@
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "kernel/store/aoe.h"
+#include "kernel/store/ds_disk.h"
+#include "kernel/store/stores.h"
 #include "kernel/time.h"
 #include "vmm/vm_build.h"
 
 #define CONTROL_PATIENCE_NS (5 * NS_PER_S)
 
-static int open_disk(struct vm *vm, struct vm_disk *d)
+/* One that a datastore lies on is not a guest's. */
+static int open_local_disk(struct vm *vm, struct vm_disk *d)
 {
-	int err;
-
-	if (!d->cfg.shared) {
-		d->blk = blkdev_find(d->cfg.local);
-		if (d->blk) {
-			d->blk->users++;
-			return 0;
-		}
+	d->blk = blkdev_find(d->cfg.local);
+	if (!d->blk) {
 		log_error("vm %s: disk %s: this host has no disk '%s'", vm->cfg.name, d->cfg.name,
 			  d->cfg.local);
 		return -E_NOENT;
 	}
+	if (!stores_use_disk(d->blk)) {
+		d->blk->users++;
+		return 0;
+	}
+	log_error("vm %s: disk %s: '%s' holds a datastore; 'disk %s store STORE' in vm.conf uses a "
+		  "disk in it",
+		  vm->cfg.name, d->cfg.name, d->cfg.local, d->cfg.name);
+	d->blk = NULL;
+	return -E_BUSY;
+}
+
+static int open_store_disk(struct vm *vm, struct vm_disk *d)
+{
+	struct datastore *ds = stores_find(d->cfg.local);
+	int err;
+
+	if (!ds) {
+		log_error(
+		    "vm %s: disk %s: datastore '%s' is not open here; 'stores' shows which are",
+		    vm->cfg.name, d->cfg.name, d->cfg.local);
+		return -E_NOENT;
+	}
+	err = ds_disk_open(ds, d->cfg.object, d->cfg.readonly, &d->blk);
+	if (err)
+		log_error("vm %s: disk %s: '%s' in datastore %s: %s%s", vm->cfg.name, d->cfg.name,
+			  d->cfg.object, d->cfg.local, err_text(err),
+			  err == -E_NOENT ? "; 'disk-create' makes one" : "");
+	return err;
+}
+
+static int open_disk(struct vm *vm, struct vm_disk *d)
+{
+	int err;
+
+	if (d->cfg.in_store)
+		return open_store_disk(vm, d);
+	if (!d->cfg.shared)
+		return open_local_disk(vm, d);
 	aoe_fresh_mac(d->owner_mac);
 	err = aoe_open(d->cfg.shelf, d->cfg.slot, d->owner_mac, &d->aoe);
 	if (err) {
@@ -63,10 +98,14 @@ int vm_open_disks(struct vm *vm)
 void vm_close_disks(struct vm *vm)
 {
 	for (uint32_t i = 0; i < vm->disk_count; i++) {
-		if (vm->disks[i].aoe)
-			aoe_close(vm->disks[i].aoe);
+		struct vm_disk *d = &vm->disks[i];
+
+		if (d->aoe)
+			aoe_close(d->aoe);
+		else if (d->cfg.in_store)
+			ds_disk_close(d->blk);
 		else
-			vm->disks[i].blk->users--;
+			d->blk->users--;
 	}
 	memset(vm->disks, 0, sizeof(vm->disks));
 	vm->disk_count = 0;

@@ -76,9 +76,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct stream_facts facts;
 	static struct stream_offer offer;
 	static struct check_list list;
-	struct checks_input in = {&mine, &theirs, &offer, &facts};
+	struct checks_input in = {
+	    .source = &mine, .target = &theirs, .offer = &offer, .facts = &facts};
 	struct fuzz f = {data, size};
 
+	in.saved = size % 2;
 	theirs = mine;
 	good_offer(&offer);
 	good_facts(&facts);

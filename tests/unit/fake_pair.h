@@ -61,6 +61,8 @@ extern bool fake_pair_nic; /* the next VM has a card; after fake_pair_reset */
 
 /* When the guest stopped last; by how much its clock was set forward then. */
 extern uint64_t fake_stopped_ns, fake_skipped_ns;
+extern struct vgenid *fake_pair_vgenid; /* of VMs that are made */
+extern bool fake_pair_rests;		/* by another amount: it rested in a datastore */
 
 void fake_pair_reset(void);
 /* A running VM on alpha: some pages filled, shared: with a disk on the fake storage. */

@@ -10,7 +10,8 @@ static struct stream_hello source, target;
 static struct stream_offer offer;
 static struct stream_facts facts;
 static struct check_list list;
-static const struct checks_input in = {&source, &target, &offer, &facts};
+static struct checks_input in = {
+    .source = &source, .target = &target, .offer = &offer, .facts = &facts};
 static unsigned differences;
 
 unsigned cpuid_policy_compare(const struct cpuid_policy *guest, const struct cpuid_policy *host,
@@ -191,12 +192,68 @@ static void test_hostile_disk_count(void **state)
 	assert_true(list.count < CHECKS_MAX);
 }
 
+/* A disk that may have changed: failed, or a note when the operator insists. */
+static void saved(enum check_result wanted, const char *there)
+{
+	const struct check *c;
+
+	in.saved = true;
+	for (in.force = false;; in.force = true) {
+		memset(&list, 0, sizeof(list));
+		run();
+		c = NULL;
+		for (unsigned i = 0; i < list.count; i++)
+			if (!strcmp(list.list[i].name, "disk vda unchanged"))
+				c = &list.list[i];
+		assert_non_null(c);
+		assert_non_null(strstr(c->target, there));
+		if (wanted != CHECK_FAILED || in.force)
+			break;
+		assert_int_equal(c->result, CHECK_FAILED);
+		assert_int_equal(list.failed, 1);
+	}
+	assert_int_equal(c->result, in.force ? CHECK_NOTE : wanted);
+	assert_int_equal(list.failed, 0);
+	in.saved = in.force = false;
+}
+
+static void test_saved_disks(void **state)
+{
+	good();
+	offer.cfg.disks[0].shared = 1;
+	facts.disks[0].list_count = 1;
+	saved(CHECK_PASSED, "still");
+	facts.disks[0].list_count = 2;
+	saved(CHECK_FAILED, "another host took it");
+	facts.disks[0].list_count = 1;
+	facts.disks[0].source_listed = 0;
+	saved(CHECK_FAILED, "another host took it");
+	facts.disks[0].list_count = 0;
+	saved(CHECK_FAILED, "its target restarted");
+	offer.cfg.disks[0].shared = 0;
+	offer.cfg.disks[0].in_store = 1;
+	offer.disks[0].digest = facts.disks[0].digest = 0x1234;
+	saved(CHECK_PASSED, "0000000000001234");
+	facts.disks[0].digest++;
+	saved(CHECK_FAILED, "0000000000001235");
+	offer.cfg.disks[0].in_store = 0; /* a plain disk: only on its own host */
+	memcpy(target.host, source.host, sizeof(target.host));
+	saved(CHECK_NOTE, "cannot be told");
+	strcpy(target.host, "elsewhere");
+	in.saved = true;
+	memset(&list, 0, sizeof(list));
+	run();
+	assert_int_equal(list.failed, 1);
+	in.saved = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_all_pass), cmocka_unit_test(test_each_fails_alone),
-	    cmocka_unit_test(test_tsc),	     cmocka_unit_test(test_fewer_cpus_is_a_note),
-	    cmocka_unit_test(test_overflow), cmocka_unit_test(test_hostile_disk_count),
+	    cmocka_unit_test(test_all_pass),	cmocka_unit_test(test_each_fails_alone),
+	    cmocka_unit_test(test_tsc),		cmocka_unit_test(test_fewer_cpus_is_a_note),
+	    cmocka_unit_test(test_overflow),	cmocka_unit_test(test_hostile_disk_count),
+	    cmocka_unit_test(test_saved_disks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/store/stores.h"
 #include "tests/unit/fake_kernel.h"
+#include "vmm/vm_store.h"
 #include "arch/x86/virt.h"
 #include "kernel/files.h"
 #include "kernel/sched.h"
@@ -91,6 +93,49 @@ int vm_config_parse(const char *name, const char *text, size_t len, struct vm_co
 		strcpy(err->text, "memory: expected a size");
 	}
 	return next_err;
+}
+
+/* ---- what is in datastores --------------------------------------------------------- */
+
+static bool web_saved;
+static char marks[64]; /* of vm_store_mark: "+db" undefined, "-db" not */
+static int kept_err = -E_NOENT, mark_err;
+
+struct datastore *stores_saved(const char *vm)
+{
+	return web_saved && !strcmp(vm, "web") ? (struct datastore *)1 : NULL;
+}
+
+int vm_store_keep(const struct vm *vm, char *why, size_t why_size)
+{
+	snprintf(did, sizeof(did), "vm_store_keep %s", vm->cfg.name);
+	snprintf(why, why_size, "no datastore is open here");
+	return next_err;
+}
+
+int vm_store_define(const char *name, struct vm **out, char *why, size_t why_size)
+{
+	snprintf(why, why_size, "vm/%s/vm.conf line 1: something", name);
+	return kept_err;
+}
+
+int vm_store_next(unsigned *cursor, char name[VM_NAME_LEN])
+{
+	if ((*cursor)++)
+		return -E_NOENT;
+	strcpy(name, "kept");
+	return 0;
+}
+
+bool vm_store_undefined(const char *name)
+{
+	return strchr(marks, '+') && !strcmp(name, strchr(marks, '+') + 1);
+}
+
+int vm_store_mark(const char *name, bool undefined)
+{
+	snprintf(marks, sizeof(marks), "%s%s", undefined ? "+" : "-", name);
+	return mark_err;
 }
 
 const struct file *files_find(const char *path)
@@ -256,7 +301,10 @@ static int setup(void **state)
 	web.cfg.vcpus = 1;
 	vms[0] = &web;
 	vms[1] = NULL;
-	next_err = 0;
+	next_err = mark_err = 0;
+	kept_err = -E_NOENT;
+	web_saved = false;
+	marks[0] = 0;
 	typed[0] = '\0';
 	input = "";
 	room = SIZE_MAX;
@@ -409,8 +457,40 @@ static void test_define(void **state)
 	next_err = 0;
 	assert_int_equal(run("define db"), 0);
 	assert_ptr_equal(vms[1], &db);
+	assert_string_equal(marks, "-db");
+	kept_err = -E_INVAL; /* what was kept counts before the boot volume */
+	EXPECT_REFUSED("define db", -E_INVAL, "vm/db/vm.conf line 1");
+	kept_err = -E_NOENT;
 	EXPECT_REFUSED("define db", -E_EXIST, "exists already");
 	assert_int_equal(fake_alloc_live, 0);
+}
+
+/* What the datastore remembers of VMs. */
+static void test_kept_and_saved(void **state)
+{
+	EXPECT_DONE("keep web", "vm_store_keep web");
+	next_err = -E_NOENT;
+	assert_int_equal(run("keep web"), -E_NOENT);
+	assert_non_null(strstr(out, "not kept: no datastore is open here"));
+	next_err = 0;
+	EXPECT_DONE("undefine web", "vm_undefine web");
+	assert_string_equal(marks, "+web");
+	mark_err = -E_IO;
+	assert_int_equal(run("undefine web"), 0);
+	assert_non_null(strstr(out, "it is defined again after a restart"));
+	web_saved = true;
+	assert_int_equal(run("list"), 0);
+	assert_non_null(strstr(out, "saved"));
+	EXPECT_REFUSED("start web", -E_STATE, "'restore web' lets it go on");
+	EXPECT_DONE("start web --force", "vm_start web");
+	/* at the host's start: one that was undefined stays so */
+	strcpy(marks, "+db");
+	vms[1] = NULL;
+	vm_define_all();
+	assert_null(vms[1]);
+	marks[0] = 0;
+	vm_define_all();
+	assert_ptr_equal(vms[1], &db);
 }
 
 static void test_console(void **state)
@@ -530,6 +610,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_other_options_do_nothing, setup),
 	    cmocka_unit_test_setup(test_list_and_info, setup),
 	    cmocka_unit_test_setup(test_define, setup),
+	    cmocka_unit_test_setup(test_kept_and_saved, setup),
 	    cmocka_unit_test_setup(test_console, setup),
 	    cmocka_unit_test_setup(test_flood, setup),
 	    cmocka_unit_test_setup(test_unseen, setup),

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -144,6 +145,39 @@ static const struct {
      "at most 63"},
 };
 
+static void test_stores(void **state)
+{
+	struct host_config_error e;
+	struct host_config c;
+	static const char text[] = "name a\nstore p1 aoe 5.0\nstore p2 aoe 65534.254\n"
+				   "default_store p2\n";
+	static const char *const bad[] = {"store",
+					  "store p",
+					  "store p aoe",
+					  "store p aoe 5",
+					  "store p nfs 5.0",
+					  "store p aoe 65535.0",
+					  "store p aoe 5.255",
+					  "store p aoe 5.0 x",
+					  "store a/b aoe 5.0",
+					  "store p aoe 5.0\nstore p aoe 6.0",
+					  "default_store a b"};
+
+	assert_int_equal(host_config_parse(text, strlen(text), &c, &e), 0);
+	assert_int_equal(c.store_count, 2);
+	assert_string_equal(c.stores[0].name, "p1");
+	assert_int_equal(c.stores[1].shelf, 65534);
+	assert_int_equal(c.stores[1].slot, 254);
+	assert_string_equal(c.default_store, "p2");
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		char all[100];
+
+		snprintf(all, sizeof(all), "name a\n%s\n", bad[i]);
+		assert_int_equal(host_config_parse(all, strlen(all), &c, &e), -E_INVAL);
+		assert_non_null(strstr(e.text, "expected"));
+	}
+}
+
 static void test_refused_with_words(void **state)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(refused); i++) {
@@ -176,8 +210,11 @@ static void test_noise(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_all_keys), cmocka_unit_test(test_defaults),
-	    cmocka_unit_test(test_nets),     cmocka_unit_test(test_refused_with_words),
+	    cmocka_unit_test(test_all_keys),
+	    cmocka_unit_test(test_defaults),
+	    cmocka_unit_test(test_nets),
+	    cmocka_unit_test(test_stores),
+	    cmocka_unit_test(test_refused_with_words),
 	    cmocka_unit_test(test_noise),
 	};
 

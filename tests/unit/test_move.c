@@ -22,11 +22,16 @@ static void begin(bool shared)
 	before = NULL;
 }
 
-static void keep_memory(void)
+static void keep_memory_of(const struct vm *v)
 {
 	before = malloc(MEMORY);
 	for (uint64_t i = 0; i < MEMORY / PAGE_SIZE; i++)
-		memcpy(before + i * PAGE_SIZE, guest_mem_page(&vm->mem, i), PAGE_SIZE);
+		memcpy(before + i * PAGE_SIZE, guest_mem_page(&v->mem, i), PAGE_SIZE);
+}
+
+static void keep_memory(void)
+{
+	keep_memory_of(vm);
 }
 
 static void start(struct migrate_options opt)
@@ -109,6 +114,24 @@ static void test_moves(void **state)
 	/* what the target's `migrate-status` shows */
 	move_summary_text(&fake_states[1].moves[0]->p, text, sizeof(text));
 	assert_non_null(strstr(text, "web: moved here from "));
+	finish();
+}
+
+/* The guest stands still first; all else is a hot move. */
+static void test_suspend_move(void **state)
+{
+	begin(true);
+	fake_guest_writes = 1000; /* it would never settle */
+	fake_faults.rate = 8 * MiB;
+	start((struct migrate_options){.suspend = true, .verify = true});
+	fake_fibers_run(time_ns() + 10 * NS_PER_MS);
+	fake_guest_writes = 0;
+	fake_fibers_run(30 * NS_PER_S);
+	keep_memory_of(fake_pair_find(1, "web"));
+	assert_moved();
+	assert_int_equal(progress()->round, 0);
+	assert_true(progress()->verified);
+	assert_int_equal(progress()->err, 0);
 	finish();
 }
 
@@ -778,6 +801,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_moves),
+	    cmocka_unit_test(test_suspend_move),
 	    cmocka_unit_test(test_frames_follow),
 	    cmocka_unit_test(test_no_such_network_there),
 	    cmocka_unit_test(test_verify_finds_a_difference),

@@ -192,7 +192,11 @@ static void errors_name_line_and_expectation(void **state)
 	    {BASE "nic a l\nnic b l\nnic c l\nnic d l\nnic e l\n", "at most 4 network", 7},
 	    {BASE "disk vda aoe 1.0 rw\n", "expected 'disk NAME aoe", 3},
 	    {BASE "disk vda aoe 1.0 readonly x\n", "expected 'disk NAME aoe", 3},
-	    {BASE "disk vda nfs 1.0\n", "aoe or local, found 'nfs'", 3},
+	    {BASE "disk vda nfs 1.0\n", "aoe, local or store, found 'nfs'", 3},
+	    {BASE "disk vda store\n", "expected 'disk NAME aoe", 3},
+	    {BASE "disk vda store a/b\n", "name of a datastore", 3},
+	    {BASE "disk vda store main a//b\n", "an object like", 3},
+	    {BASE "disk vda store main disk/a rw\n", "and perhaps readonly", 3},
 	    {BASE "disk vda aoe 1\n", "SHELF.SLOT", 3},
 	    {BASE "disk vda aoe 65535.0\n", "SHELF.SLOT", 3},
 	    {BASE "disk vda aoe 1.255\n", "SHELF.SLOT", 3},
@@ -304,7 +308,61 @@ static void configs_of_peers_are_checked(void **state)
 	DAMAGE((c.module_count = 1, strcpy(c.modules[0].path, "a/../b")));
 	DAMAGE((c.module_count = 1, strcpy(c.modules[0].path, "a"),
 		memset(c.modules[0].args, 'a', VM_ARGS_LEN)));
-	DAMAGE(memset(c.disks[0].local, 'a', 24));
+	DAMAGE(memset(c.disks[0].local, 'a', sizeof(c.disks[0].local)));
+	DAMAGE(c.disks[0].in_store = 1); /* and shared */
+	DAMAGE(c.disks[1].in_store = 2);
+	DAMAGE((c.disks[1].in_store = 1, c.disks[1].object[0] = 0));
+	DAMAGE((c.disks[1].in_store = 1, strcpy(c.disks[1].object, "/x")));
+	DAMAGE(memset(c.disks[1].object, 'a', sizeof(c.disks[1].object)));
+}
+
+static void disks_in_stores(void **state)
+{
+	assert_int_equal(parse(BASE "disk vda store main\ndisk vdb store pool2 disk/old readonly\n"
+				    "disk vdc store main readonly\n"),
+			 0);
+	assert_int_equal(cfg.disks[0].in_store, 1);
+	assert_int_equal(cfg.disks[0].shared, 0);
+	assert_string_equal(cfg.disks[0].local, "main");
+	assert_string_equal(cfg.disks[0].object, "disk/web/vda");
+	assert_string_equal(cfg.disks[1].object, "disk/old");
+	assert_int_equal(cfg.disks[1].readonly, 1);
+	assert_string_equal(cfg.disks[2].object, "disk/web/vdc");
+	assert_int_equal(cfg.disks[2].readonly, 1);
+	assert_int_equal(vm_config_check(&cfg, &err), 0);
+}
+
+/* What is written is read as the same configuration. */
+static void text_and_back(void **state)
+{
+	static char text[16384];
+	struct vm_config first;
+	int len;
+
+	assert_int_equal(
+	    parse("memory 256M\nvcpus 2\nkernel vmlinuz\ninitrd a/b\ncmdline a  b=c #d\n"
+		  "disk vda aoe 1.0\ndisk vdb local ata0 readonly\ndisk vdc store main\n"
+		  "autostart yes\nuuid 00112233-4455-6677-8899-AABBccddeeff\n"
+		  "cpu_hide avx2 rdrand\nweight 200\ntestdev on\nnic eth0 lan unfiltered\n"
+		  "nic eth1 dmz\nmodule m1 some words\nmodule x/m2\n"),
+	    0);
+	first = cfg;
+	len = vm_config_text(&cfg, text, sizeof(text));
+	assert_true(len > 0);
+	assert_int_equal(parse_len(text, (size_t)len), 0);
+	assert_memory_equal(&cfg, &first, sizeof(cfg));
+	assert_int_equal(parse(BASE), 0);
+	first = cfg;
+	len = vm_config_text(&cfg, text, sizeof(text));
+	assert_int_equal(parse_len(text, (size_t)len), 0);
+	assert_memory_equal(&cfg, &first, sizeof(cfg));
+	assert_int_equal(parse("memory 256M\nfirmware bios.bin\ndisk vda aoe 1.0\n"), 0);
+	first = cfg;
+	for (int room = 0; room < 40; room++)
+		assert_int_equal(vm_config_text(&cfg, text, (size_t)room), -E_NOSPC);
+	len = vm_config_text(&cfg, text, sizeof(text));
+	assert_int_equal(parse_len(text, (size_t)len), 0);
+	assert_memory_equal(&cfg, &first, sizeof(cfg));
 }
 
 int main(void)
@@ -320,6 +378,8 @@ int main(void)
 	    cmocka_unit_test(every_prefix_is_handled),
 	    cmocka_unit_test(random_damage),
 	    cmocka_unit_test(configs_of_peers_are_checked),
+	    cmocka_unit_test(disks_in_stores),
+	    cmocka_unit_test(text_and_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

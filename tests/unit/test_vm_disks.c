@@ -9,6 +9,8 @@
 #include "tests/unit/fake_kernel.h"
 
 #include "kernel/store/aoe.h"
+#include "kernel/store/ds_disk.h"
+#include "kernel/store/stores.h"
 #include "vmm/vm_build.h"
 
 static char config[80], order[256];
@@ -32,9 +34,35 @@ void aoe_fresh_mac(uint8_t mac[ETH_ALEN])
 {
 	memset(mac, 2, ETH_ALEN);
 }
+static struct blkdev local_disk = {.name = "ata1"}, store_disk;
+static bool disk_is_store;
+static int store_err;
+static unsigned store_opened, store_closed;
+
 struct blkdev *blkdev_find(const char *name)
 {
-	return NULL;
+	return strcmp(name, local_disk.name) ? NULL : &local_disk;
+}
+bool stores_use_disk(const struct blkdev *bd)
+{
+	return disk_is_store;
+}
+struct datastore *stores_find(const char *name)
+{
+	return strcmp(name, "main") ? NULL : (struct datastore *)&store_disk;
+}
+int ds_disk_open(struct datastore *ds, const char *object, bool readonly, struct blkdev **out)
+{
+	assert_string_equal(object, "disk/web/vdb");
+	assert_true(readonly);
+	*out = &store_disk;
+	store_opened += !store_err;
+	return store_err;
+}
+void ds_disk_close(struct blkdev *bd)
+{
+	assert_ptr_equal(bd, &store_disk);
+	store_closed++;
 }
 
 int aoe_reserve_read(struct aoe_disk *d, struct aoe_reservation *out, uint64_t deadline_ns)
@@ -118,12 +146,44 @@ static void test_strings_of_others_stay(void **state)
 	assert_string_equal(config, "somebody's");
 }
 
+static int open_disks(const char *store)
+{
+	memset(&vm, 0, sizeof(vm));
+	vm.cfg.disk_count = 2;
+	strcpy(vm.cfg.disks[0].local, "ata1");
+	strcpy(vm.cfg.disks[1].local, store);
+	strcpy(vm.cfg.disks[1].object, "disk/web/vdb");
+	vm.cfg.disks[1].in_store = vm.cfg.disks[1].readonly = 1;
+	return vm_open_disks(&vm);
+}
+
+/* Disks that nobody reserves: a plain one, and one in a datastore. */
+static void test_disks_of_this_host(void **state)
+{
+	assert_int_equal(open_disks("main"), 0);
+	assert_ptr_equal(vm.disks[0].blk, &local_disk);
+	assert_ptr_equal(vm.disks[1].blk, &store_disk);
+	assert_false(vm.disks[0].deciding || vm.disks[1].deciding);
+	vm_close_disks(&vm);
+	assert_int_equal(store_opened, 1);
+	assert_int_equal(store_closed, 1);
+	assert_int_equal(open_disks("other"), -E_NOENT);
+	store_err = -E_BUSY;
+	assert_int_equal(open_disks("main"), -E_BUSY);
+	store_err = 0;
+	disk_is_store = true;
+	assert_int_equal(open_disks("main"), -E_BUSY);
+	disk_is_store = false;
+	assert_int_equal(store_closed, store_opened);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(test_token_goes_first, own),
 	    cmocka_unit_test_setup(test_not_certain_not_released, own),
 	    cmocka_unit_test_setup(test_strings_of_others_stay, own),
+	    cmocka_unit_test(test_disks_of_this_host),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

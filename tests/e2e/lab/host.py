@@ -19,7 +19,7 @@ CMD_TIMEOUT = 60 * SCALE
 EMULATOR_TROUBLE = re.compile(r"VMFAIL|VMENTER FAIL|VMABORT|PANIC|triple fault", re.IGNORECASE)
 HOST_TROUBLE = re.compile(r"^.*(?:PANIC|panic:|ASSERT|stack smashing).*$", re.MULTILINE)
 
-STATE = re.compile(r"(\S+) +(off|running|paused|incoming|in doubt|crashed)\b")
+STATE = re.compile(r"(\S+) +(off|saved|running|paused|incoming|in doubt|crashed)\b")
 # Exactly "ok": a table's rows may begin with that word.
 _FINAL = r"^(ok|error: [^\n]*)\n"
 
@@ -49,12 +49,13 @@ class Result:
 class Host:
     def __init__(self, lab, name, number, machine, vms=(), memory=512, cpus=1, old_cpu=False,
                  conf="", build="build", nic_kind="e1000", disk_kind=(),
-                 chipset="pc"):
+                 chipset="pc", second_disk=None):
         self.lab, self.name, self.machine, self.vms = lab, name, machine, list(vms)
         self.memory, self.cpus, self.old_cpu, self.extra_conf = memory, cpus, old_cpu, conf
         # QEMU only: what tests of drivers choose
         self.nic_kind, self.chipset = nic_kind, chipset
         self.build = pathlib.Path(build)
+        self.second_disk = second_disk  # an image beside the boot volume's: ata1
         self.folder = pathlib.Path(lab.folder, name).absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.image = self.folder / "disk.img"

@@ -29,7 +29,7 @@ pci: enabled=1, chipset=i440fx, slot1=pcivga, slot2=e1000
 e1000: enabled=1, mac={mac}, ethmod=tuntap, ethdev=/dev/net/tun:{tap}
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata0-master: type=disk, path="{image}", mode=flat
-boot: disk
+{second}boot: disk
 com1: enabled=1, mode=socket-client, dev=127.0.0.1:{port}
 clock: sync=slowdown, time0=local
 panic: action=fatal
@@ -79,11 +79,15 @@ class Bochs:
         log = host.folder / "bochs.log"
         rc = host.folder / "bochsrc"
         # A killed emulator leaves its lock behind.
-        pathlib.Path(str(host.image) + ".lock").unlink(missing_ok=True)
+        second = ""
+        for image in filter(None, (host.image, host.second_disk)):
+            pathlib.Path(str(image) + ".lock").unlink(missing_ok=True)
+        if host.second_disk:
+            second = f'ata0-slave: type=disk, path="{host.second_disk}", mode=flat\n'
         rc.write_text(BOCHSRC.format(
             model=self.old_model if host.old_cpu else self.model, cpus=host.cpus,
             memory=host.memory, ovmf=OVMF, mac=host.mac, tap=host.tap, image=host.image,
-            port=host.serial.port, log=log))
+            port=host.serial.port, log=log, second=second))
         process = Process(["bochs", "-q", "-f", rc], host.folder / "emulator.out",
                           cwd=host.folder, stdin=subprocess.PIPE)
         # Debian's Bochs starts in its debugger: continue.

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Takes a saved VM out of a datastore, top to bottom: the receiver of a move reads the
+ * object, this host judges by the checks of a move, the disks become ours, and in one
+ * step the state counts as used. Only then does the guest run.
+ */
+#include "kernel/lib/format.h"
+#include "kernel/lib/string.h"
+#include "kernel/log.h"
+#include "kernel/mem.h"
+#include "kernel/rtc.h"
+#include "kernel/time.h"
+#include "migrate/receive.h"
+#include "migrate/save.h"
+#include "migrate/stream_store.h"
+#include "vmm/dev/vgenid.h"
+
+#define GONE_MAX_S (10ull * 366 * 86400) /* more is a clock that is wrong, not a long rest */
+
+struct restore {
+	struct move *m;
+	struct receiver rx;
+	struct datastore *ds;
+	struct restore_options opt;
+	struct ds_object *object;
+	struct object_io io;
+	struct stream_hello hello;
+	char name[DS_NAME_LEN]; /* of the object */
+	bool used;		/* it was restored before */
+	struct vm_config *old;	/* of the VM that is replaced */
+};
+
+/* The same list as a move's; what a saved state cannot know anew is said there. */
+static int judge_by_checks(struct restore *r)
+{
+	struct stream_hello here;
+	struct move *m = r->m;
+	struct checks_input in = {.source = &r->hello,
+				  .target = &here,
+				  .offer = m->offer,
+				  .facts = m->facts,
+				  .saved = true,
+				  .force = r->opt.force};
+
+	facts_hello(m, STREAM_FOR_SAVE, &here);
+	checks_hello(m->checks, &in);
+	if (!m->checks->failed)
+		checks_run(m->checks, &in);
+	if (!m->checks->failed)
+		return 0;
+	check_reason(m->checks, m->st.reason, sizeof(m->st.reason));
+	return -E_MISMATCH;
+}
+
+/* It is replaced by what it was when it was saved. */
+static int replace_vm(struct restore *r)
+{
+	struct move *m = r->m;
+	struct vm *vm = vm_find(m->p.vm);
+	int err;
+
+	if (!vm)
+		return 0;
+	if (vm->state != VM_OFF || vm->move_under_way || vm->serving)
+		return stream_fail(&m->st, -E_STATE, "a VM of that name is here and not off");
+	r->old = kzalloc(sizeof(*r->old));
+	if (!r->old)
+		return -E_NOMEM;
+	*r->old = vm->cfg;
+	err = vm_undefine(vm);
+	return err ? move_fail(m, err, "replacing the VM that is off") : 0;
+}
+
+static int judge(struct receiver *rx)
+{
+	struct restore *r = rx->ctx;
+	struct move *m = r->m;
+	const struct vm *here = vm_find(m->p.vm);
+	int err;
+
+	if (strcmp(m->p.vm, strchr(r->name, '/') + 1))
+		return stream_fail(&m->st, -E_MISMATCH, "%s is of another VM, %s", r->name,
+				   m->p.vm);
+	restore_look_at_disks(m->offer, m->facts);
+	if (here && here->state == VM_OFF)
+		m->facts->flags &= ~FACT_NAME_TAKEN;
+	err = judge_by_checks(r);
+	if (err)
+		return err;
+	return replace_vm(r);
+}
+
+static int read_hello(struct restore *r)
+{
+	struct stream_hello *h = &r->hello;
+	struct move *m = r->m;
+	struct stream_record rec;
+	int err;
+
+	err = stream_expect(&m->st, STREAM_HELLO, &rec, TIME_NEVER);
+	if (err)
+		return err;
+	memcpy(h, rec.payload, sizeof(*h));
+	if (h->purpose != STREAM_FOR_SAVE)
+		return stream_fail(&m->st, -E_PROTO, "%s is no saved VM", r->name);
+	h->purpose = STREAM_FOR_MOVE; /* the other one that may stand in a HELLO */
+	err = facts_check_hello(&m->st, h);
+	if (err)
+		return err;
+	memcpy(m->uuid, h->move_id, sizeof(m->uuid));
+	if (h->version != STREAM_VERSION)
+		return stream_fail(&m->st, -E_VERSION,
+				   "%s was saved by %.31s in stream version %u, this host reads %u",
+				   r->name, h->host, h->version, STREAM_VERSION);
+	return 0;
+}
+
+static int read_all(struct restore *r)
+{
+	struct move *m = r->m;
+	struct stream_io io;
+	int err;
+
+	m->checks = kzalloc(sizeof(*m->checks));
+	if (!m->checks)
+		return -E_NOMEM;
+	err = ds_get(r->ds, r->name, &r->object);
+	if (err)
+		return move_fail(m, err, r->name);
+	err = object_io_open(&r->io, r->object, &m->p.bytes);
+	if (err)
+		return err;
+	m->p.bytes_total = r->io.size;
+	io = stream_from_object(&r->io);
+	err = stream_open(&m->st, &io);
+	if (err)
+		return err;
+	m->st.stop = &m->stop;
+	err = read_hello(r);
+	if (err)
+		return err;
+	err = receive_records(&r->rx);
+	return err == -E_CLOSED ? stream_fail(&m->st, err, "%s ends too early", r->name) : err;
+}
+
+/* From here on this state is not restored again unless somebody insists. */
+static int mark_used(struct restore *r)
+{
+	char name[DS_NAME_LEN];
+	int err;
+
+	if (r->used)
+		return 0;
+	ksnprintf(name, sizeof(name), USED_PREFIX "%s", r->m->p.vm);
+	err = ds_remove(r->ds, name);
+	if (err && err != -E_NOENT)
+		return err;
+	return ds_rename(r->ds, r->name, name);
+}
+
+static int decide(struct restore *r)
+{
+	struct move *m = r->m;
+	int err;
+
+	move_set_stage(m, STAGE_COMMITMENT);
+	if (m->stop)
+		return -E_CANCELLED;
+	m->too_late = true;
+	err = restore_own_disks(m->vm, m->offer);
+	if (err)
+		return move_fail(m, err, "taking the disks");
+	err = mark_used(r);
+	if (!err)
+		return 0;
+	restore_disown_disks(m->vm, m->offer);
+	return move_fail(m, err, "marking the saved state as used");
+}
+
+/* The guest's clocks go on as if it had run all the time that its hosts' clocks say passed. */
+static void set_clock_forward(struct move *m)
+{
+	uint64_t now = rtc_now(), then = m->stopped_wall_s;
+
+	if (then && now > then && now - then <= GONE_MAX_S)
+		vm_clock_skip(m->vm, (now - then) * NS_PER_S);
+	else if (now != then)
+		log_warn("restore: %s: its host's clock said %llu s, this one's says %llu s: the "
+			 "guest's clock goes on where it stopped",
+			 m->p.vm, (unsigned long long)then, (unsigned long long)now);
+}
+
+/* It is ours; what fails now is reported, not undone. */
+static void activate(struct restore *r)
+{
+	struct move *m = r->m;
+	int err;
+
+	move_set_stage(m, STAGE_ACTIVATION);
+	move_set_vm_state(m->vm, VM_PAUSED);
+	set_clock_forward(m);
+	if (r->used && m->vm->vgenid)
+		vgenid_renew(m->vm->vgenid);
+	log_info("restore: %s: from store %s%s", m->p.vm, m->p.peer,
+		 r->used ? ", once more: its generation id is another" : "");
+	if (!m->was_running)
+		return;
+	err = vm_resume(m->vm);
+	if (err)
+		log_error("restore: %s is here but cannot run: %s", m->p.vm, err_text(err));
+}
+
+static void restore_failed(struct restore *r, int err)
+{
+	struct move *m = r->m;
+
+	if (!m->p.reason[0])
+		str_copy(m->p.reason, m->st.reason[0] ? m->st.reason : err_text(err),
+			 sizeof(m->p.reason));
+	log_warn("restore: %s: not restored: %s", m->p.vm, m->p.reason);
+	receive_undo(&r->rx);
+	if (r->old && !vm_find(r->old->name) && vm_define(r->old, NULL))
+		log_error("restore: %s: no memory to define it again", r->old->name);
+}
+
+static void restore_task(void *arg)
+{
+	struct restore *r = arg;
+	struct move *m = r->m;
+	int err;
+
+	err = read_all(r);
+	received_state_destroy(r->rx.state);
+	r->rx.state = NULL;
+	ds_put(r->object);
+	object_io_close(&r->io);
+	if (!err)
+		err = decide(r);
+	if (err)
+		restore_failed(r, err);
+	else
+		activate(r);
+	stores_release(r->ds);
+	kfree(r->old);
+	kfree(r);
+	move_end(m, err);
+}
+
+/* Which object: one that was not used goes first. */
+static int choose(struct restore *r, const char *name)
+{
+	struct ds_info info;
+
+	ksnprintf(r->name, sizeof(r->name), SAVED_PREFIX "%.31s", name);
+	if (!ds_find(r->ds, r->name, &info))
+		return 0;
+	ksnprintf(r->name, sizeof(r->name), USED_PREFIX "%.31s", name);
+	if (ds_find(r->ds, r->name, &info))
+		return -E_NOENT;
+	r->used = true;
+	return r->opt.again ? 0 : -E_EXIST;
+}
+
+static struct restore *create(const char *name, struct datastore *ds,
+			      const struct restore_options *opt, int *err)
+{
+	struct restore *r = kzalloc(sizeof(*r));
+
+	*err = -E_NOMEM;
+	if (!r)
+		return NULL;
+	r->ds = ds;
+	r->opt = *opt;
+	*err = choose(r, name);
+	if (!*err) {
+		*err = -E_NOMEM;
+		r->m = move_create(MOVE_TARGET);
+	}
+	if (r->m)
+		return r;
+	kfree(r);
+	return NULL;
+}
+
+int restore_start(const char *name, struct datastore *ds, const struct restore_options *opt,
+		  uint32_t *id)
+{
+	const struct vm *vm = vm_find(name);
+	struct restore *r;
+	struct move *m;
+	int err;
+
+	if (move_any_active() || (vm && (vm->move_under_way || vm->serving)))
+		return -E_BUSY;
+	if (vm && vm->state != VM_OFF)
+		return -E_STATE;
+	r = create(name, ds, opt, &err);
+	if (!r)
+		return err;
+	m = r->m;
+	m->p.kind = MOVE_RESTORE;
+	m->from_store = true;
+	str_copy(m->p.vm, name, sizeof(m->p.vm));
+	str_copy(m->p.peer, stores_name(ds), sizeof(m->p.peer));
+	r->rx.m = m;
+	r->rx.judge = judge;
+	r->rx.ctx = r;
+	*id = m->id;
+	stores_hold(ds);
+	if (task_create("restore", restore_task, r))
+		return 0;
+	stores_release(ds);
+	kfree(r);
+	move_end(m, -E_NOMEM);
+	return -E_NOMEM;
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Keeps VMs' definitions in the default datastore. Boot files get the names of what
+ * they are (kernel, initrd, module0): in the file pool they are store/VM/kernel.
+ */
+#include "vmm/vm_store.h"
+
+#include "kernel/files.h"
+#include "kernel/lib/format.h"
+#include "kernel/lib/string.h"
+#include "kernel/log.h"
+#include "kernel/mem.h"
+#include "kernel/store/stores.h"
+
+#define PREFIX	  "vm/"
+#define CONF	  "/vm.conf"
+#define UNDEFINED "/undefined"
+#define CONF_MAX  (16 * KiB)
+
+static int write_object(struct datastore *ds, const char *name, const void *data, uint64_t len)
+{
+	struct ds_object *o;
+	int err;
+
+	err = ds_create(ds, name, DS_FILE, 0, &o);
+	if (err)
+		return err;
+	if (len)
+		err = ds_write(o, 0, data, len);
+	if (!err)
+		err = ds_commit(o);
+	ds_put(o);
+	return err;
+}
+
+/* ---- keeping ------------------------------------------------------------------------ */
+
+/* One boot file; path becomes that under which it is found after a restart. */
+static int keep_file(struct datastore *ds, const char *vm, char *path, const char *as)
+{
+	const struct file *f = files_find(path);
+	char object[DS_NAME_LEN];
+
+	if (!path[0])
+		return 0;
+	if (!f)
+		return -E_NOENT;
+	ksnprintf(object, sizeof(object), PREFIX "%s/%s", vm, as);
+	ksnprintf(path, VM_PATH_LEN, "store/%s/%s", vm, as);
+	return write_object(ds, object, f->data, f->size);
+}
+
+static int keep_files(struct datastore *ds, struct vm_config *c)
+{
+	char as[16];
+	int err;
+
+	err = keep_file(ds, c->name, c->kernel, "kernel");
+	if (!err)
+		err = keep_file(ds, c->name, c->initrd, "initrd");
+	for (uint32_t i = 0; !err && i < c->module_count; i++) {
+		ksnprintf(as, sizeof(as), "module%u", i);
+		err = keep_file(ds, c->name, c->modules[i].path, as);
+	}
+	return err;
+}
+
+/* Files first: a definition never names one that is not there. */
+static int keep(struct datastore *ds, struct vm_config *c, char *text)
+{
+	char object[DS_NAME_LEN];
+	int len, err;
+
+	err = keep_files(ds, c);
+	if (err)
+		return err;
+	len = vm_config_text(c, text, CONF_MAX);
+	if (len < 0)
+		return len;
+	ksnprintf(object, sizeof(object), PREFIX "%s" CONF, c->name);
+	err = write_object(ds, object, text, (uint64_t)len);
+	return err ? err : vm_store_mark(c->name, false);
+}
+
+int vm_store_keep(const struct vm *vm, char *why, size_t why_size)
+{
+	struct datastore *ds = stores_default();
+	struct vm_config *c = kzalloc(sizeof(*c)); /* blocking: the VM may go meanwhile */
+	char *text = kzalloc(CONF_MAX);
+	int err = -E_NOMEM;
+
+	if (c && text && !ds) {
+		err = -E_NOENT;
+		ksnprintf(why, why_size, "no datastore is open here; 'stores' shows why");
+	} else if (c && text) {
+		*c = vm->cfg;
+		err = keep(ds, c, text);
+		if (err)
+			ksnprintf(why, why_size, "%s%s", err_text(err),
+				  err == -E_NOENT ? " (a boot file)" : "");
+	}
+	kfree(text);
+	kfree(c);
+	return err;
+}
+
+/* ---- defining ----------------------------------------------------------------------- */
+
+/* A boot file into the pool, unless it is there since an earlier call. */
+static int load_file(struct datastore *ds, const char *vm, const char *path)
+{
+	const char *as = path[0] ? path + strlen("store/") + strlen(vm) + 1 : "";
+	char object[DS_NAME_LEN];
+	struct ds_object *o;
+	struct ds_info info;
+	uint8_t *data;
+	int err;
+
+	if (!path[0] || files_find(path))
+		return 0;
+	ksnprintf(object, sizeof(object), PREFIX "%s/%s", vm, as);
+	err = ds_get(ds, object, &o);
+	if (err)
+		return err;
+	ds_object_info(o, &info);
+	err = files_create(path, info.size, &data);
+	if (!err) {
+		err = ds_read(o, 0, data, info.size);
+		if (err)
+			files_discard(path);
+		else
+			files_commit(path);
+	}
+	ds_put(o);
+	return err;
+}
+
+/* Only files of this VM's own: others are the boot volume's business. */
+static int load_files(struct datastore *ds, const struct vm_config *c)
+{
+	const char *paths[2 + VM_MAX_MODULES] = {c->kernel, c->initrd};
+	char own[VM_PATH_LEN];
+	unsigned count = 2;
+	int err = 0;
+
+	ksnprintf(own, sizeof(own), "store/%s/", c->name);
+	for (uint32_t i = 0; i < c->module_count; i++)
+		paths[count++] = c->modules[i].path;
+	for (unsigned i = 0; !err && i < count; i++)
+		if (!strncmp(paths[i], own, strlen(own)))
+			err = load_file(ds, c->name, paths[i]);
+	return err;
+}
+
+static int read_conf(struct datastore *ds, const char *object, char *text, size_t *len)
+{
+	struct ds_object *o;
+	struct ds_info info;
+	int err;
+
+	err = ds_get(ds, object, &o);
+	if (err)
+		return err;
+	ds_object_info(o, &info);
+	*len = info.size;
+	err = info.size <= CONF_MAX ? ds_read(o, 0, text, info.size) : -E_RANGE;
+	ds_put(o);
+	return err;
+}
+
+static int define(struct datastore *ds, const char *name, struct vm_config *c, char *text,
+		  struct vm **out, char *why, size_t why_size)
+{
+	char object[DS_NAME_LEN];
+	struct config_error wrong;
+	size_t len = 0;
+	int err;
+
+	ksnprintf(object, sizeof(object), PREFIX "%.31s" CONF, name);
+	err = read_conf(ds, object, text, &len);
+	if (err) {
+		ksnprintf(why, why_size, "%s: %s", object, err_text(err));
+		return err;
+	}
+	err = vm_config_parse(name, text, len, c, &wrong);
+	if (err) {
+		ksnprintf(why, why_size, "%s line %u: %s", object, wrong.line, wrong.text);
+		return err;
+	}
+	err = load_files(ds, c);
+	if (!err)
+		err = vm_define(c, out);
+	if (err)
+		ksnprintf(why, why_size, "%s: %s", object, err_text(err));
+	return err;
+}
+
+int vm_store_define(const char *name, struct vm **out, char *why, size_t why_size)
+{
+	struct datastore *ds = stores_default();
+	struct vm_config *c;
+	char *text;
+	int err = -E_NOMEM;
+
+	if (!ds)
+		return -E_NOENT;
+	c = kzalloc(sizeof(*c));
+	text = kzalloc(CONF_MAX);
+	if (c && text)
+		err = define(ds, name, c, text, out, why, why_size);
+	else
+		ksnprintf(why, why_size, "out of memory");
+	kfree(text);
+	kfree(c);
+	return err;
+}
+
+int vm_store_next(unsigned *cursor, char name[VM_NAME_LEN])
+{
+	struct datastore *ds = stores_default();
+	struct ds_info info;
+	const char *slash;
+
+	while (ds && !ds_next(ds, cursor, &info)) {
+		size_t prefix = strlen(PREFIX), len;
+
+		if (strncmp(info.name, PREFIX, prefix))
+			continue;
+		slash = strchr(info.name + prefix, '/');
+		len = slash ? (size_t)(slash - info.name) - prefix : 0;
+		if (!len || len >= VM_NAME_LEN || strcmp(slash, CONF))
+			continue;
+		memcpy(name, info.name + prefix, len);
+		name[len] = 0;
+		return 0;
+	}
+	return -E_NOENT;
+}
+
+bool vm_store_undefined(const char *name)
+{
+	struct datastore *ds = stores_default();
+	char object[DS_NAME_LEN];
+	struct ds_info info;
+
+	ksnprintf(object, sizeof(object), PREFIX "%.31s" UNDEFINED, name);
+	return ds && !ds_find(ds, object, &info);
+}
+
+int vm_store_mark(const char *name, bool undefined)
+{
+	struct datastore *ds = stores_default();
+	char object[DS_NAME_LEN];
+	int err;
+
+	if (!ds)
+		return 0;
+	ksnprintf(object, sizeof(object), PREFIX "%.31s" UNDEFINED, name);
+	if (undefined)
+		return write_object(ds, object, NULL, 0);
+	err = ds_remove(ds, object);
+	return err == -E_NOENT ? 0 : err;
+}
