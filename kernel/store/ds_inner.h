@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The inside of a datastore, shared by the ds_*.c files and nobody else.
- *
+ * The inside of a datastore, shared by its ds_*.c files and nobody else: what is in
+ * memory, and which file does what.
+ */
+#ifndef KERNEL_STORE_DS_INNER_H
+#define KERNEL_STORE_DS_INNER_H
+
+#include "kernel/store/ds_format.h"
+#include "kernel/task.h"
+
+/*
  *   ds_super.c   superblocks, layout, what is on a foreign device
  *   ds_open.c    format, open, close; ds_replay.c: checkpoint and log into memory
  *   ds_txn.c     making changes durable: log batch or checkpoint; ds_emit.c: their records
@@ -11,12 +19,6 @@
  *   ds_direct.c  requests that go past the store straight to the device
  *   ds_check.c   everything against everything
  */
-#ifndef KERNEL_STORE_DS_INNER_H
-#define KERNEL_STORE_DS_INNER_H
-
-#include "kernel/store/ds_format.h"
-#include "kernel/task.h"
-
 #define DS_LEAF	     1024 /* clusters in a leaf of a map: 64 MiB */
 #define DS_CHUNK     4096 /* clusters in a chunk of counts: 256 MiB */
 #define DS_REFS_MAX  UINT16_MAX

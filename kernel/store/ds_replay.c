@@ -220,10 +220,16 @@ static int replay_fault(int err, char *why, size_t size, const struct datastore 
 	return err;
 }
 
+/* More map entries than any store of ours has (ds_clone's limit, and what is written after). */
+static uint64_t replay_budget(const struct datastore *ds)
+{
+	return (uint64_t)(DS_SHARE_MAX + 2) * ds->at.clusters;
+}
+
 static int replay_checkpoint(struct datastore *ds, char *why, size_t why_size)
 {
 	uint64_t sector = ds_sector_of(ds->at.area[ds->super.area]);
-	uint64_t work = (uint64_t)DS_SHARE_MAX * ds->at.clusters;
+	uint64_t work = replay_budget(ds);
 	uint32_t crc;
 	int err = ds_records_crc(ds, sector, ds->super.bytes, &crc);
 
@@ -294,7 +300,7 @@ static int log_end_verify(struct datastore *ds, char *why, size_t why_size)
 
 static int replay_log(struct datastore *ds, char *why, size_t why_size)
 {
-	uint64_t work = (uint64_t)DS_SHARE_MAX * ds->at.clusters;
+	uint64_t work = replay_budget(ds);
 	struct ds_batch b;
 	int err;
 
@@ -309,7 +315,7 @@ static int replay_log(struct datastore *ds, char *why, size_t why_size)
 	}
 	if (err != -E_NOENT)
 		return replay_fault(err, why, why_size, ds, "");
-	ds->log_work = (uint64_t)DS_SHARE_MAX * ds->at.clusters - work;
+	ds->log_work = replay_budget(ds) - work;
 	return log_end_verify(ds, why, why_size);
 }
 
