@@ -244,10 +244,12 @@ UNITS += ahci nvme commands_disk
 UNIT_commands_disk = kernel/commands_disk.c kernel/lib/crc32c.c $(UNIT_blkdev) $(UNIT_LIB)
 UNIT_ahci      := kernel/drivers/ahci.c kernel/drivers/ahci_port.c kernel/drivers/ata_identify.c $(UNIT_DISK)
 UNIT_nvme      := kernel/drivers/nvme.c kernel/drivers/nvme_ctrl.c $(UNIT_DISK)
-UNITS += datastore
+UNITS += datastore ds_crash ds_faults
 UNIT_DS        := $(SRC_ds) kernel/lib/crc32c.c kernel/lib/err.c kernel/lib/format.c kernel/lib/strutil.c \
                   tests/unit/fake_disk.c tests/unit/fake_kernel.c tests/unit/fake_task.c
 UNIT_datastore := $(UNIT_DS)
+UNIT_ds_crash  := $(UNIT_DS) tests/unit/ds_script.c
+UNIT_ds_faults := $(UNIT_ds_crash)
 # The initiator as a Linux program: tests/e2e/test_aoe_vblade.py
 $(B)/e2e/aoe_client: tests/e2e/aoe_client.c $(UNIT_STORE_AOE)
 	@mkdir -p $(@D)

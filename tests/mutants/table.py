@@ -578,4 +578,64 @@ MANY_VMS = [
       "what a HELLO does not say is unknown"),
 ]
 
-MUTANTS = MANY_VMS + PAGES + STREAM + HANDOVER + DEVICES + WIRE + GUEST_CARDS + GUEST_NETWORKS + MACHINES + SCHEDULER + PROCESSOR
+STORES = [
+    m("log-before-its-data", "unit:ds_crash", "kernel/store/ds_txn.c",
+      "\tif (!err)\n\t\terr = ds_flush_data(ds);\n\tif (err || (!ch",
+      "\tif (err || (!ch", "data is durable before a record names it"),
+    m("log-not-flushed", "unit:ds_crash", "kernel/store/ds_txn.c",
+      "\terr = blkdev_write(ds->bd, at, 1, ds->sector);\n\tif (!err)\n"
+      "\t\terr = blkdev_flush(ds->bd);\n\tif (err)\n\t\treturn err;\n\tds->unsure_log = false;",
+      "\terr = blkdev_write(ds->bd, at, 1, ds->sector);\n\tif (err)\n"
+      "\t\treturn err;\n\tds->unsure_log = false;",
+      "a transaction that ended is durable"),
+    m("cluster-free-too-early", "unit:ds_crash", "kernel/store/ds_txn.c",
+      "\tbatch_add(o, index, cluster, count);\n\tif (old)\n\t\tlimbo_add(o->ds, old, count);",
+      "\tbatch_add(o, index, cluster, count);\n\tif (old)\n"
+      "\t\tfor (uint32_t i = 0; i < count; i++)\n\t\t\tds_ref_drop(o->ds, old + i);\n"
+      "\tif (!o)\n\t\tlimbo_add(o->ds, old, count);",
+      "a cluster serves again when nothing durable names it"),
+    m("torn-batch-believed", "unit:ds_crash", "kernel/store/ds_replay.c",
+      "\treturn crc == b->records_crc ? 0 : -E_NOENT;",
+      "\treturn crc == b->records_crc || crc ? 0 : -E_NOENT;", "a torn batch is none"),
+    m("torn-superblock-believed", "unit:ds_crash", "kernel/store/ds_super.c",
+      "\treturn s->crc == super_crc(s) && super_sane(s)",
+      "\treturn (s->crc == super_crc(s) || s) && super_sane(s)", "a torn superblock is none"),
+    m("checkpoint-over-the-valid-one", "unit:ds_crash", "kernel/store/ds_txn.c",
+      "\tnext.area = !next.area;\n", "", "a checkpoint leaves the one before alone"),
+    m("superblock-before-checkpoint", "unit:ds_crash", "kernel/store/ds_txn.c",
+      "\terr = ds_writer_end(&w);\n\tif (!err)\n\t\terr = blkdev_flush(ds->bd);\n\tif (err)\n"
+      "\t\treturn err;\n\tnext.bytes",
+      "\terr = ds_writer_end(&w);\n\tif (err)\n\t\treturn err;\n\tnext.bytes",
+      "a superblock names what is durable"),
+    m("log-of-another-generation", "unit:ds_crash", "kernel/store/ds_replay.c",
+      "b->generation != ds->super.generation ||", "(b->generation + 1 < ds->super.generation) ||",
+      "a batch that the checkpoint holds already is not replayed"),
+    m("failed-batch-comes-to-life", "unit:ds_faults", "kernel/store/ds_txn.c",
+      "\treturn ds->unsure_log ? settle_log(ds) : 0;", "\treturn 0;",
+      "what was reported failed and undone does not come back"),
+    m("failed-superblock-comes-to-life", "unit:ds_faults", "kernel/store/ds_txn.c",
+      "\tif (ds->unsure_super) {", "\tif (ds->unsure_super && !ds) {",
+      "a superblock whose write failed is written again"),
+    m("pending-after-a-removal", "unit:ds_crash", "kernel/store/ds_names.c",
+      "\terr = ds_txn(ds, NULL);\n\tif (!err && was_temp)",
+      "\terr = 0;\n\tif (!err && was_temp)",
+      "what is pending becomes durable before names change"),
+    m("clone-written-in-place", "unit:ds_crash", "kernel/store/ds_io.c",
+      "\tif (cluster && ds_refs(o->ds, cluster) == 1) {",
+      "\tif (cluster) {", "a shared cluster is copied before it is written"),
+    m("partial-cluster-not-copied", "unit:datastore", "kernel/store/ds_io.c",
+      "\tif (old) {\n\t\terr = ds_dev_read(", "\tif (old && !ds) {\n\t\terr = ds_dev_read(",
+      "a copied cluster keeps what was not written"),
+    m("lost-bytes-come-to-light", "unit:datastore", "kernel/store/ds_io.c",
+      "\tif (!err && offset > o->size)", "\tif (!err && offset > o->size && !o)",
+      "a gap reads as zeros whatever lay beyond the end"),
+    m("full-in-the-middle", "unit:datastore", "kernel/store/ds_io.c",
+      "\tif (need > ds->free)\n\t\treturn -E_NOSPC;\n", "",
+      "a write that finds no room changes nothing"),
+    m("cluster-of-two-objects", "unit:datastore", "kernel/store/ds_check.c",
+      "\tif (chunk->users[at] && chunk->place[at] != place)",
+      "\tif (chunk->users[at] && chunk->place[at] != place && !o)",
+      "maps that overlap are refused"),
+]
+
+MUTANTS = MANY_VMS + STORES + PAGES + STREAM + HANDOVER + DEVICES + WIRE + GUEST_CARDS + GUEST_NETWORKS + MACHINES + SCHEDULER + PROCESSOR

@@ -12,6 +12,7 @@ uint8_t fake_disk_data[FAKE_DISK_MAX][SECTOR_SIZE];
 int fake_disk_fail = -1;
 int fake_disk_fail_keeps;
 unsigned fake_disk_calls;
+unsigned fake_disk_low_call;
 struct fake_event *fake_trace;
 unsigned fake_trace_count;
 
@@ -72,14 +73,14 @@ static bool kept(unsigned *seed)
 	return *seed & 1;
 }
 
-void fake_disk_crash(unsigned count, unsigned keep, bool torn)
+void fake_disk_crash(unsigned count, unsigned keep, unsigned torn)
 {
 	unsigned flushed = 0, seed = keep * 2654435761u + count;
 	uint64_t last = 0;
 	uint8_t *last_data = NULL, before[SECTOR_SIZE];
 
 	tracing = false;
-	memcpy(fake_disk_data, start, sizeof(fake_disk_data));
+	memcpy(fake_disk_data, start, fake_disk.sectors * SECTOR_SIZE);
 	for (unsigned i = 0; i < count; i++)
 		if (!fake_trace[i].data)
 			flushed = i;
@@ -96,8 +97,7 @@ void fake_disk_crash(unsigned count, unsigned keep, bool torn)
 		memcpy(fake_disk_data[e->sector], e->data, SECTOR_SIZE);
 	}
 	if (torn && last_data)
-		memcpy(fake_disk_data[last] + SECTOR_SIZE / 2, before + SECTOR_SIZE / 2,
-		       SECTOR_SIZE / 2);
+		memcpy(fake_disk_data[last] + torn, before + torn, SECTOR_SIZE - torn);
 }
 
 static bool fails(void)
@@ -128,6 +128,8 @@ int blkdev_write(struct blkdev *bd, uint64_t sector, uint32_t count, const void 
 
 	if (err)
 		return err;
+	if (sector < 64 * KiB / SECTOR_SIZE)
+		fake_disk_low_call = fake_disk_calls;
 	if (fails()) {
 		if (fake_disk_fail_keeps)
 			memcpy(fake_disk_data[sector], buf,

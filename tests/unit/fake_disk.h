@@ -18,7 +18,8 @@ extern uint8_t fake_disk_data[FAKE_DISK_MAX][SECTOR_SIZE];
 extern int fake_disk_fail;
 /* What reaches the medium of a write that fails: 0 nothing, 1 all, 2 the first half. */
 extern int fake_disk_fail_keeps;
-extern unsigned fake_disk_calls; /* writes and flushes */
+extern unsigned fake_disk_calls;    /* writes and flushes */
+extern unsigned fake_disk_low_call; /* the last of them into the first 64 KiB */
 
 /* Zeros, no trace, no failures. */
 void fake_disk_reset(uint64_t sectors);
@@ -34,9 +35,9 @@ void fake_trace_start(void); /* from the present contents on */
 void fake_trace_stop(void);
 /*
  * The medium after power was lost before event number count: what was flushed, and of the
- * writes since then all (keep 0), none (1), or some by the seed in keep (2..). torn: the last
- * write that is there is only half there.
+ * writes since then all (keep 0), none (1), or some by the seed in keep (2..). torn: of the last
+ * write that is there only so many bytes are (0: all).
  */
-void fake_disk_crash(unsigned count, unsigned keep, bool torn);
+void fake_disk_crash(unsigned count, unsigned keep, unsigned torn);
 
 #endif

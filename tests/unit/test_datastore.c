@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The datastore as its users see it. What a loss of power does is in test_ds_crash.c. */
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "kernel/lib/crc32c.h"
+#include "kernel/lib/string.h"
 #include "kernel/store/ds_inner.h"
 #include "tests/unit/fake_disk.h"
 #include "tests/unit/fake_task.h"
@@ -583,6 +585,70 @@ static void test_damage(void **state)
 	assert_int_equal(digest("a"), want);
 }
 
+/* Clones up to the limit, and writes after them: still accepted when opened again. */
+static void test_many_clones(void **state)
+{
+	struct ds_object *o = create("disk", DS_DISK, 20 * C);
+	static uint8_t buf[20 * C];
+	char name[16];
+	int err = 0;
+
+	fill(buf, sizeof(buf), 1);
+	assert_int_equal(ds_write(o, 0, buf, 18 * C), 0);
+	assert_int_equal(ds_commit(o), 0);
+	for (unsigned i = 0; !err; i++) {
+		assert_in_range(i, 0, 64 * 64 / 18);
+		snprintf(name, sizeof(name), "clone/%u", i);
+		err = ds_clone(ds, "disk", name);
+		if (i % 3 == 0 && !err) { /* the log is made of work, too */
+			assert_int_equal(ds_remove(ds, name), 0);
+			assert_int_equal(ds_clone(ds, "disk", name), 0);
+		}
+	}
+	assert_int_equal(err, -E_NOSPC);
+	assert_int_equal(ds_write(o, 0, buf, sizeof(buf)), 0);
+	ds_put(o);
+	remount();
+}
+
+/* Good checksums, but two objects claim one cluster; or an object one outside the data. */
+static void test_overlap(void **state)
+{
+	struct ds_super *a = (void *)fake_disk_data[DS_SUPER_SECTOR_A];
+	struct ds_super *b = (void *)fake_disk_data[DS_SUPER_SECTOR_B];
+	static const struct {
+		uint32_t cluster;
+		const char *words;
+	} cases[] = {{4, "another place"}, {3, "a record"}, {0x80000000, "a record"}, {5, NULL}};
+	struct datastore *other;
+	struct ds_rec_map *map;
+	uint8_t *area;
+
+	put_text("a", "abc");
+	put_text("b", "abcd");
+	ds_abandon(ds);
+	mount();
+	area = fake_disk_data[ds_sector_of(ds->at.area[ds->super.area])];
+	map = (void *)(area + 2 * sizeof(struct ds_rec_set) + sizeof(*map));
+	assert_int_equal(map->cluster, 5);
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		int err;
+
+		map->cluster = cases[i].cluster;
+		a->checkpoint_crc = crc32c(0, area, a->bytes);
+		ds_super_seal(a);
+		*b = *a;
+		err = ds_open(&fake_disk, "x", true, &other, why, sizeof(why));
+		if (!cases[i].words) {
+			assert_int_equal(err, 0);
+			assert_int_equal(ds_close(other), 0);
+			continue;
+		}
+		assert_int_equal(err, -E_CHECKSUM);
+		assert_non_null(strstr(why, cases[i].words));
+	}
+}
+
 /* Each allocation that fails is an error, and nothing is lost by it. */
 static void test_no_memory(void **state)
 {
@@ -643,11 +709,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-	    T(test_files),   T(test_names),	    T(test_uncommitted), T(test_random_io),
-	    T(test_holes),   T(test_growth),	    T(test_clone),	 T(test_replace_open),
-	    T(test_partial), T(test_digest_layout), T(test_full),	 T(test_many),
-	    T(test_foreign), T(test_readonly),	    T(test_damage),	 T(test_no_memory),
-	    T(test_abandon),
+	    T(test_files),	 T(test_names),		T(test_uncommitted), T(test_random_io),
+	    T(test_holes),	 T(test_growth),	T(test_clone),	     T(test_replace_open),
+	    T(test_partial),	 T(test_digest_layout), T(test_full),	     T(test_many),
+	    T(test_foreign),	 T(test_readonly),	T(test_damage),	     T(test_overlap),
+	    T(test_many_clones), T(test_no_memory),	T(test_abandon),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
