@@ -136,6 +136,15 @@ $(B)/pagurus.img: $(B)/BOOTX64.EFI $(B)/pagurus.elf boot/host.conf $(wildcard to
 
 -include $(OBJ_boot:.o=.d)
 
+# ---- datastores from Linux: the same sources, another world below them -----------
+SRC_pgstore := $(addprefix tools/,pgstore.c pgstore_host.c pgstore_image.c) $(SRC_ds) \
+               kernel/store/partition.c kernel/store/blkdev.c kernel/lib/crc32c.c kernel/lib/err.c \
+               kernel/lib/format.c kernel/lib/strutil.c
+$(B)/pgstore: $(SRC_pgstore) $(wildcard tools/*.h kernel/store/*.h)
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -g -fno-strict-aliasing $(WARN) -I. -D_GNU_SOURCE -o $@ $(SRC_pgstore)
+all: $(B)/pgstore
+
 # ---- the guest's DSDT: iasl (Debian acpica-tools) -> AML -> a C array -----------
 $(B)/gen/dsdt_aml.h: vmm/dsdt.asl
 	@mkdir -p $(@D)

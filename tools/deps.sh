@@ -18,7 +18,7 @@ packages=(
 	bochs bochsbios vgabios bochs-term qemu-system-x86 ovmf
 	vblade iproute2 util-linux procps spin
 	cpio busybox-static kmod xz-utils zstd lz4 memtest86+
-	seabios grub-pc-bin grub-common e2fsprogs base-files dash
+	qemu-utils seabios grub-pc-bin grub-common e2fsprogs base-files dash
 	python3 python3-pytest python3-pexpect
 )
 
