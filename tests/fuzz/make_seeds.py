@@ -210,7 +210,34 @@ def checks():
     seed("checks", "pool", b"\2\x48\0\x1b\x49\0[\0")
 
 
+def datastore():
+    def at(which, offset, data):  # which: superblocks 0 1, log 2, areas 3 4
+        return bytes([which]) + struct.pack("<H", offset) + bytes([len(data)]) + data
+
+    def map_record(ident, index, cluster, count):
+        return struct.pack("<HHIIIII", 3, 24, ident, index, cluster, count, 0)
+
+    area, first, log = 4, 120, 2  # of the checkpoint; its first MAP record; the log
+    seed("datastore", "valid", b"\0")
+    for how in range(1, 32):
+        seed("datastore", f"use{how}", bytes([how]))
+    seed("datastore", "overlap", b"\0" + at(area, first, map_record(1, 0, 5, 1)))
+    seed("datastore", "outside", b"\0" + at(area, first, map_record(1, 0, 1, 1)))
+    seed("datastore", "beyond", b"\0" + at(area, first, map_record(1, 0, 4, 0xffffffff)))
+    seed("datastore", "long-index", b"\0" + at(area, first, map_record(1, 0xffffffff, 4, 2)))
+    seed("datastore", "no-object", b"\0" + at(area, first, map_record(9, 0, 4, 1)))
+    seed("datastore", "huge", b"\2" + at(area, 16, struct.pack("<Q", 1 << 42)))
+    seed("datastore", "bad-type", b"\0" + at(area, 0, b"\7\0"))
+    seed("datastore", "bad-length", b"\0" + at(area, 2, b"\xff\xff"))
+    seed("datastore", "cut", b"\0" + at(0, 48 - 8, struct.pack("<Q", 130)))
+    seed("datastore", "same-name", b"\0" + at(area, 144 + 24, b"vm/a\0\0\0"))
+    seed("datastore", "removed", b"\0" + at(log, 512, struct.pack("<HHI", 2, 8, 1)))
+    seed("datastore", "ids", b"\0" + at(0, 52, b"\xff\xff\xff\xff"))
+    seed("datastore", "newer", b"\0" + at(0, 8, b"\2"))
+
+
 if __name__ == "__main__":
+    datastore()
     checks()
     fwcfg()
     images()
