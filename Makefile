@@ -73,7 +73,8 @@ SRC_migrate := $(addprefix migrate/,accept.c checks.c commit.c facts.c frames.c 
                  send.c send_round.c send_state.c send_stop.c state.c stop_policy.c stream.c \
                  stream_link.c)
 SRC_vmm     += vmm/vm_config_text.c vmm/vm_store.c vmm/vm_log.c
-SRC_stores  := kernel/store/stores.c kernel/store/stores_shared.c kernel/store/ds_disk.c kernel/store/partition.c kernel/commands_stores.c
+SRC_stores  := kernel/store/stores.c kernel/store/stores_shared.c kernel/store/ds_disk.c kernel/store/partition.c kernel/commands_stores.c \
+               kernel/commands_store_inside.c
 SRC_save    := $(addprefix migrate/,save.c save_disks.c restore.c stream_store.c commands_save.c)
 SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/host_config_net.c kernel/entropy.c kernel/entropy_source.c kernel/files.c \
                kernel/console_line.c kernel/console_edit.c kernel/console_complete.c kernel/console.c \
@@ -253,10 +254,11 @@ UNITS += ahci nvme commands_disk
 UNIT_commands_disk = kernel/commands_disk.c kernel/lib/crc32c.c $(UNIT_blkdev) $(UNIT_LIB)
 UNIT_ahci      := kernel/drivers/ahci.c kernel/drivers/ahci_port.c kernel/drivers/ata_identify.c $(UNIT_DISK)
 UNIT_nvme      := kernel/drivers/nvme.c kernel/drivers/nvme_ctrl.c $(UNIT_DISK)
-UNITS += datastore ds_crash ds_faults
+UNITS += commands_stores datastore ds_crash ds_faults
 UNIT_DS        := $(SRC_ds) kernel/lib/crc32c.c kernel/lib/err.c kernel/lib/format.c kernel/lib/strutil.c \
                   tests/unit/fake_disk.c tests/unit/fake_kernel.c tests/unit/fake_task.c
 UNIT_datastore := $(UNIT_DS)
+UNIT_commands_stores = $(UNIT_DS) $(UNIT_console) kernel/commands_store_inside.c
 UNIT_ds_crash  := $(UNIT_DS) tests/unit/ds_script.c
 UNIT_ds_faults := $(UNIT_ds_crash)
 # The initiator as a Linux program: tests/e2e/test_aoe_vblade.py

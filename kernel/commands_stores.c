@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * `stores`, `store-format`, `store-open`, `store-close`, `disk-create`: the datastores that this
- * host has open. What is inside one (`store list`, `store check`) is asked elsewhere.
+ * host has open. What is inside one: commands_store_inside.c.
  */
 #include "kernel/commands_stores.h"
 
+#include "kernel/commands_stores_inner.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
 #include "kernel/store/stores.h"
@@ -147,6 +148,27 @@ static const struct command commands[] = {
 		"Those on local disks are found at boot; those on shared storage are named in\n"
 		"host.conf. VMs' definitions, logs and saved states go to the default one.\n",
 	.run = run_stores,
+    },
+    {
+	.name = "store-list",
+	.args = "[STORE]",
+	.summary = "objects in a datastore: kind, size, space taken",
+	.help = "Example: store-list main\n"
+		"STORED is without holes; clones show what they share, too. As many runs as\n"
+		"objects: nothing is fragmented.\n",
+	.max_args = 1,
+	.run = commands_store_list,
+	.complete = commands_complete_store,
+    },
+    {
+	.name = "store-check",
+	.args = "[STORE]",
+	.summary = "verify a datastore: its tables on the disk and against each other",
+	.help = "Example: store-check main\n"
+		"Reads all its metadata again; the contents of objects have no checksums here.\n",
+	.max_args = 1,
+	.run = commands_store_check,
+	.complete = commands_complete_store,
     },
     {
 	.name = "store-format",
