@@ -60,7 +60,7 @@ SRC_vmm     := vmm/decode.c vmm/emulate.c vmm/acpi_tables.c vmm/boot_cpu.c \
                vmm/zero_page.c vmm/load_linux.c vmm/load_elf.c vmm/load_multiboot.c vmm/multiboot_info.c vmm/vm_config.c vmm/vm_config_check.c \
                vmm/vm.c vmm/vm_build.c vmm/vm_disks.c vmm/vm_nics.c vmm/vm_time.c vmm/vcpu.c vmm/vcpu_state.c vmm/vcpu_check.c \
                vmm/exits.c vmm/exit_mem.c vmm/msr.c vmm/cpuid_policy.c vmm/cpuid_build.c vmm/cpu_features.c \
-               vmm/guest_mem.c vmm/guest_walk.c vmm/dirty_log.c
+               vmm/guest_mem.c vmm/guest_walk.c vmm/dirty_log.c vmm/disk_log.c
 SRC_dev     := vmm/dev/vpm.c vmm/dev/vgenid.c vmm/dev/vfwcfg.c vmm/dev/vpci.c vmm/dev/vpci_func.c vmm/dev/msix.c vmm/dev/virtqueue.c \
                vmm/dev/virtio_pci.c vmm/dev/virtio_common.c vmm/dev/vblk.c vmm/dev/vblk_request.c \
                vmm/dev/vnet.c vmm/dev/vnet_rx.c vmm/dev/vnet_tx.c vmm/dev/vnet_offload.c \
@@ -68,9 +68,9 @@ SRC_dev     := vmm/dev/vpm.c vmm/dev/vgenid.c vmm/dev/vfwcfg.c vmm/dev/vpci.c vm
                vmm/dev/vuart.c vmm/dev/vuart_regs.c vmm/dev/vlapic.c vmm/dev/vlapic_regs.c vmm/dev/vlapic_timer.c \
                vmm/dev/vlapic_ipi.c vmm/dev/vlapic_hw.c vmm/dev/vioapic.c vmm/dev/vpic.c vmm/dev/vpic_chip.c \
                vmm/dev/vpit.c vmm/dev/vpit_channel.c vmm/dev/vrtc.c vmm/dev/vrtc_time.c vmm/dev/vtestdev.c vmm/dev/vrng.c
-SRC_migrate := $(addprefix migrate/,accept.c checks.c commit.c facts.c frames.c handover.c migrate.c move.c \
-                 progress.c query.c receive.c receive_files.c receive_offer.c receive_ram.c receive_state.c \
-                 send.c send_round.c send_state.c send_stop.c state.c stop_policy.c stream.c \
+SRC_migrate := $(addprefix migrate/,accept.c checks.c commit.c disks.c facts.c frames.c handover.c migrate.c move.c \
+                 progress.c query.c receive.c receive_disk.c receive_files.c receive_offer.c receive_ram.c receive_state.c \
+                 send.c send_disk.c send_round.c send_state.c send_stop.c state.c stop_policy.c stream.c \
                  stream_link.c)
 SRC_vmm     += vmm/vm_config_text.c vmm/vm_store.c vmm/vm_log.c
 SRC_stores  := kernel/store/stores.c kernel/store/stores_shared.c kernel/store/ds_disk.c kernel/store/partition.c kernel/commands_stores.c \
@@ -181,7 +181,7 @@ UNIT_vm_config := vmm/vm_config.c vmm/vm_config_text.c vmm/vm_config_check.c ker
 UNIT_vpci = vmm/dev/vpci.c vmm/dev/vpci_func.c vmm/dev/msix.c $(FAKE_VM) tests/unit/fake_guest.c
 UNIT_virtqueue := vmm/dev/virtqueue.c tests/unit/fake_guest.c tests/unit/fake_kernel.c
 UNIT_vblk = $(UNIT_vpci) vmm/dev/virtqueue.c vmm/dev/virtio_pci.c vmm/dev/virtio_common.c \
-            vmm/dev/vblk.c vmm/dev/vblk_request.c
+            vmm/dev/vblk.c vmm/dev/vblk_request.c vmm/disk_log.c
 UNITS += vnet_offload vnet
 UNIT_vnet = $(UNIT_vpci) vmm/dev/virtqueue.c vmm/dev/virtio_pci.c vmm/dev/virtio_common.c \
             $(addprefix vmm/dev/,vnet.c vnet_rx.c vnet_tx.c vnet_offload.c) \
@@ -310,8 +310,9 @@ UNITS     += task_switch
 UNIT_task_switch := $(UNIT_guest_walk) vmm/task_switch.c vmm/task_segments.c
 UNIT_dirty_log := $(FAKE_CPU) $(EPT) vmm/dirty_log.c vmm/guest_mem.c
 # what mutants asked for (N)
-UNITS     += vm_time receive_ram vm_disks
-UNIT_vm_disks := tests/unit/fake_kernel.c vmm/vm_disks.c kernel/lib/err.c kernel/lib/format.c \
+UNITS     += vm_time receive_ram vm_disks disk_log
+UNIT_disk_log := vmm/disk_log.c tests/unit/fake_kernel.c
+UNIT_vm_disks := tests/unit/fake_kernel.c vmm/vm_disks.c vmm/disk_log.c kernel/lib/err.c kernel/lib/format.c \
                  kernel/lib/strutil.c
 UNIT_vm_time := tests/unit/fake_kernel.c vmm/vm_time.c vmm/cpuid_policy.c vmm/cpu_features.c \
                 kernel/lib/strutil.c
@@ -339,20 +340,22 @@ UNIT_json := kernel/lib/json.c kernel/lib/format.c kernel/lib/strutil.c
 UNIT_use_average :=
 UNIT_plan := migrate/plan.c migrate/plan_balance.c kernel/lib/format.c kernel/lib/strutil.c
 UNIT_checks := migrate/checks.c $(UNIT_LIB)
-UNIT_move := $(filter-out migrate/state.c migrate/commands_move.c migrate/move_options.c,$(SRC_migrate)) \
+UNIT_MOVES := $(filter-out migrate/state.c migrate/commands_move.c migrate/move_options.c,$(SRC_migrate)) \
              tests/unit/fake_pair.c tests/unit/fake_fiber.c tests/unit/fake_kernel.c $(UNIT_LIB) \
-             vmm/guest_mem.c vmm/dev/state.c vmm/vm_config_check.c vmm/vm_config.c
+             vmm/guest_mem.c vmm/dev/state.c vmm/vm_config_check.c vmm/vm_config.c vmm/disk_log.c
+UNIT_localdisk = $(UNIT_MOVES) tests/unit/fake_ds.c
+UNIT_move = $(UNIT_localdisk)
 
 UNITS += queue
 UNIT_queue := $(UNIT_move) migrate/plan.c migrate/queue.c kernel/lib/format.c
 UNITS += commands_pool
 UNIT_commands_pool = $(UNIT_queue) $(UNIT_console) migrate/plan_balance.c $(addprefix migrate/,pool.c commands_pool.c commands_queue.c)
-UNITS += save stores vm_store
+UNITS += save stores vm_store localdisk
 UNIT_vm_store = $(SRC_ds) vmm/vm_store.c vmm/vm_log.c vmm/vm_config.c vmm/vm_config_check.c vmm/vm_config_text.c \
                 tests/unit/fake_disk.c tests/unit/fake_fiber.c tests/unit/fake_kernel.c $(UNIT_LIB)
 UNIT_stores = $(SRC_ds) kernel/store/stores.c kernel/store/stores_shared.c kernel/store/partition.c kernel/store/ds_disk.c kernel/store/blkdev.c \
               tests/unit/fake_fiber.c tests/unit/fake_kernel.c $(UNIT_LIB)
-UNIT_save = $(sort $(UNIT_move) $(filter-out migrate/commands_save.c,$(SRC_save)) $(SRC_ds) tests/unit/fake_disk.c)
+UNIT_save = $(sort $(UNIT_MOVES) $(filter-out migrate/commands_save.c,$(SRC_save)) $(SRC_ds) tests/unit/fake_disk.c)
 
 define UNIT_RULE
 $(B)/unit/test_$(1): tests/unit/test_$(1).c $$(UNIT_$(1)) $$(wildcard tests/unit/*.h)

@@ -103,15 +103,51 @@ static void check_cpu(struct check_list *l, const struct checks_input *in)
 	check_numbers(l, same || host->tsc_scaling, "TSC kHz", guest->tsc_khz, host->tsc_khz);
 }
 
+/* Together with the disks before it that go to the same datastore. */
+static uint64_t bytes_to_store(const struct checks_input *in, unsigned disk)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i <= disk; i++)
+		if (!in->offer->disks[i].shared &&
+		    !strncmp(in->facts->disks[i].store, in->facts->disks[disk].store,
+			     sizeof(in->facts->disks[i].store)))
+			sum += in->offer->disks[i].stored;
+	return sum;
+}
+
+/* It goes along: is there room for what is stored of it? */
+static void check_copied_disk(struct check_list *l, const struct checks_input *in, unsigned i)
+{
+	const struct stream_disk_fact *f = &in->facts->disks[i];
+	const struct stream_disk *d = &in->offer->disks[i];
+	uint64_t need = bytes_to_store(in, i);
+	char name[CHECK_NAME_LEN];
+	struct check *c;
+
+	ksnprintf(name, sizeof(name), "disk %.7s datastore", d->name);
+	check_words(l, !f->err, name, d->store[0] ? d->store : "the default one",
+		    f->err == -E_NOENT ? "no such datastore is open"
+		    : f->err	       ? err_text(f->err)
+				       : f->store);
+	if (f->err)
+		return;
+	ksnprintf(name, sizeof(name), "disk %.7s is copied", d->name);
+	c = check_add(l, true, name);
+	c->result = CHECK_NOTE;
+	format_size(c->source, d->sectors * 512);
+	ksnprintf(c->target, sizeof(c->target), "to datastore %.23s", f->store);
+	ksnprintf(name, sizeof(name), "disk %.7s room", d->name);
+	check_sizes(l, need <= f->free, name, need, f->free);
+	ksnprintf(name, sizeof(name), "disk %.7s name free", d->name);
+	check_words(l, !f->taken, name, "needed", f->taken ? "an object has it there" : "free");
+}
+
 static void check_disk(struct check_list *l, const struct stream_disk *d,
 		       const struct stream_disk_fact *f)
 {
 	char name[CHECK_NAME_LEN];
 
-	ksnprintf(name, sizeof(name), "disk %.7s shared", d->name);
-	check_words(l, d->shared, name, d->shared ? "yes" : "on this host only", "needed");
-	if (!d->shared)
-		return;
 	ksnprintf(name, sizeof(name), "disk %.7s reachable", d->name);
 	check_words(l, !f->err, name, "yes", f->err ? err_text(f->err) : "yes");
 	if (f->err)
@@ -212,6 +248,8 @@ void checks_run(struct check_list *l, const struct checks_input *in)
 	for (unsigned i = 0; i < disks; i++)
 		if (in->saved)
 			check_saved_disk(l, in, i);
+		else if (!in->offer->disks[i].shared)
+			check_copied_disk(l, in, i);
 		else
 			check_disk(l, &in->offer->disks[i], &in->facts->disks[i]);
 	for (unsigned i = 0; i < MIN(in->offer->cfg.nic_count, VM_MAX_NICS); i++)

@@ -272,6 +272,7 @@ static const struct command commands[] = {
 		"--suspend            stop the guest first, then send all of it\n"
 		"--timeout S          cancel when it takes longer\n"
 		"--verify             compare every page before the guest runs there\n"
+		"--disk DISK=STORE    where a disk goes that is not shared (the default store)\n"
 		"--dirty pml|ad|wp    how changed pages are found (auto)\n"
 		"With --all instead of VM: every VM of this host, the largest first.\n"
 		"Ctrl-C cancels: the guest goes on here. Once commitment has begun the\n"

@@ -7,7 +7,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "kernel/time.h"
-#include "migrate/move.h"
+#include "migrate/disks.h"
 
 #define AGAIN_NS     (NS_PER_S / 2)    /* between attempts in doubt */
 #define STOOD_MAX_NS (3600 * NS_PER_S) /* no stop-and-copy takes longer: a peer's number */
@@ -60,8 +60,10 @@ static int source_forgotten(struct move *m, const char *why)
 		if (m->decided == DECIDED_DROP)
 			return source_gone(m);
 		a = query_peer(m);
-		if (a == ANSWER_COMMITTED)
+		if (a == ANSWER_COMMITTED) {
+			m->confirmed = true;
 			return source_gone(m);
+		}
 		if (a == ANSWER_NEVER)
 			return source_keeps(m, true, "the target gave it up");
 		move_wait(m, AGAIN_NS);
@@ -106,6 +108,7 @@ static int source_await(struct move *m)
 	if (!err && r.type == STREAM_COMMITTED && same_move(m, &r)) {
 		memcpy(&c, r.payload, sizeof(c));
 		m->p.target_ns = c.ns;
+		m->confirmed = true;
 		return source_gone(m);
 	}
 	/* a target says ERROR only when it has discarded the VM: it will never run there */
@@ -162,6 +165,7 @@ static int target_runs(struct move *m, bool forced)
 {
 	move_set_handover(m, HANDOVER_RUNNING);
 	handover_settle_target(&m->ho, forced);
+	receive_disks_commit(m);
 	return 1;
 }
 

@@ -8,7 +8,7 @@
 #include "kernel/log.h"
 #include "kernel/mem.h"
 #include "kernel/time.h"
-#include "migrate/move.h"
+#include "migrate/disks.h"
 #include "vmm/vm_nics.h"
 
 #define LOOK_NS (3 * NS_PER_S)
@@ -140,6 +140,8 @@ void facts_gather(const struct stream_offer *o, struct stream_facts *f)
 		if (o->cfg.disks[i].shared)
 			f->disks[i].err =
 			    look_at_disk(&o->cfg.disks[i], &o->disks[i], &f->disks[i]);
+		else
+			receive_disk_fact(o, i, &f->disks[i]);
 	for (unsigned i = 0; i < o->cfg.nic_count; i++)
 		look_at_network(&o->cfg.nics[i], &f->nics[i]);
 	for (unsigned i = 0; i < o->file_count; i++)

@@ -13,12 +13,19 @@
 
 #define MIGRATE_DEFAULT_DOWNTIME_NS (300 * NS_PER_MS)
 
+/* `--disk vda=STORE`: into which datastore of the target a disk goes that is not shared. */
+struct migrate_disk_option {
+	char disk[8], store[32];
+};
+
 struct migrate_options {
 	uint64_t max_downtime_ns; /* 0: the default */
 	uint64_t bandwidth;	  /* bytes per second of frames; 0: unlimited */
 	enum dirty_method dirty;
 	bool verify;  /* compare every page before commitment, while the guest is stopped */
 	bool dry_run; /* stop after the checks */
+	struct migrate_disk_option disks[VM_MAX_DISKS];
+	unsigned disk_count;
 	bool suspend; /* no pre-copy: the guest stands still while all of it goes */
 };
 

@@ -15,6 +15,8 @@
 #define INCOMING_MAX   4	       /* links being served at once */
 #define MOVE_ANSWER_NS (20 * NS_PER_S) /* a peer that is alive answers within this */
 
+struct disk_copy;
+
 struct move {
 	uint32_t id;	  /* for the console */
 	uint8_t uuid[16]; /* in the stream */
@@ -40,6 +42,9 @@ struct move {
 	uint64_t work_before;	 /* sched_work_ticks() when stage 2 began, at both ends */
 	uint64_t stop_before;	 /* bytes on the wire when stage 3 began */
 	uint64_t stopped_wall_s; /* host's clock when the guest of a saved state stopped, at both */
+	struct disk_copy *copy;	 /* source: while disks are copied */
+	uint32_t copied;	 /* target: bit per disk that is */
+	bool confirmed;		 /* source: the target said that it has the VM */
 	bool unhurried;		 /* the guest stands still, but let others run */
 	bool from_store;	 /* receiving a saved state: nobody answers */
 	bool was_running;

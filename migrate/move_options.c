@@ -77,6 +77,22 @@ static bool set_dirty(struct move_words *w, const char *value)
 	return false;
 }
 
+/* vda=STORE. What the VM has is not known here. */
+static bool set_disk(struct move_words *w, const char *value)
+{
+	struct migrate_disk_option *d = &w->opt.disks[w->opt.disk_count];
+	const char *eq = strchr(value, '=');
+	size_t len = eq ? (size_t)(eq - value) : 0;
+
+	if (!len || len >= sizeof(d->disk) || !eq[1] || strlen(eq + 1) >= sizeof(d->store) ||
+	    w->opt.disk_count == ARRAY_SIZE(w->opt.disks))
+		return false;
+	memcpy(d->disk, value, len);
+	str_copy(d->store, eq + 1, sizeof(d->store));
+	w->opt.disk_count++;
+	return true;
+}
+
 static const struct option options[] = {
     {"--dry-run", NULL, set_dry_run},
     {"--verify", NULL, set_verify},
@@ -84,6 +100,7 @@ static const struct option options[] = {
     {"--max-downtime", "milliseconds from 1 to 3600000", set_downtime},
     {"--bandwidth", "megabytes a second from 1 to 1000000", set_bandwidth},
     {"--timeout", "seconds from 1 to 1000000", set_timeout},
+    {"--disk", "a disk and a datastore there, like vda=main", set_disk},
     {"--dirty", "auto, pml, ad or wp", set_dirty},
 };
 

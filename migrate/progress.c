@@ -52,16 +52,18 @@ static uint64_t rate_now(const struct move_progress *p)
 static int pre_copy_text(const struct move_progress *p, const char *dir, char *buf, size_t size)
 {
 	uint64_t sent = p->pages_total - MIN(p->pages_left, p->pages_total);
-	char bytes[16], rate[16], dark[24] = "not known yet";
+	char bytes[16], rate[16], disks[40] = "", dark[24] = "not known yet";
 
 	if (p->predicted_ns)
 		format_ms(dark, p->predicted_ns);
+	if (p->disk_total)
+		ksnprintf(disks, sizeof(disks), "%s of disks, ", format_size(bytes, p->disk_left));
 	return ksnprintf(buf, size,
-			 "%s %s %s: stage %d %s, round %u, %llu%%, %llu pages left, %s at %s/s, "
+			 "%s %s %s: stage %d %s, round %u, %llu%%, %llu pages left, %s%s at %s/s, "
 			 "%llu dirty/s, blackout %s",
 			 p->vm, dir, p->peer, p->stage, move_stage_name(p->stage), p->round,
 			 (unsigned long long)percent(sent, p->pages_total),
-			 (unsigned long long)p->pages_left, format_size(bytes, p->bytes),
+			 (unsigned long long)p->pages_left, disks, format_size(bytes, p->bytes),
 			 format_size(rate, rate_now(p)), (unsigned long long)p->dirty_rate, dark);
 }
 
@@ -133,7 +135,7 @@ int move_status_text(const struct move_progress *p, char *buf, size_t size)
 
 int move_summary_text(const struct move_progress *p, char *buf, size_t size)
 {
-	char predicted[24], measured[24], target[24], took[24], frames[48] = "";
+	char predicted[24], measured[24], target[24], took[24], frames[48] = "", disks[120] = "";
 
 	if (p->kind != MOVE_HOT)
 		return store_text(p, buf, size);
@@ -141,6 +143,11 @@ int move_summary_text(const struct move_progress *p, char *buf, size_t size)
 		return failure_text(p, buf, size);
 	if (p->dry_run)
 		return move_status_text(p, buf, size);
+	if (p->disk_total)
+		ksnprintf(disks, sizeof(disks),
+			  "\n%s: disks of %llu bytes: %llu bytes sent, %llu as holes", p->vm,
+			  (unsigned long long)p->disk_total, (unsigned long long)p->disk_sent,
+			  (unsigned long long)p->disk_holes);
 	if (p->frames)
 		ksnprintf(frames, sizeof(frames), "\n%llu frames sent on to the guest",
 			  (unsigned long long)p->frames);
@@ -158,11 +165,11 @@ int move_summary_text(const struct move_progress *p, char *buf, size_t size)
 	    "pages\n"
 	    "%s: blackout predicted %s, measured %s (target: %s from COMMIT to running)\n"
 	    "%s: %llu bytes while the guest stood still; this host's own work in pre-copy: %llu "
-	    "ticks, all told%s%s",
+	    "ticks, all told%s%s%s",
 	    p->vm, p->peer, format_ms(took, p->finished_ns - p->started_ns), p->round,
 	    (unsigned long long)p->bytes, (unsigned long long)p->pages_sent,
 	    (unsigned long long)p->zero_pages, p->vm, format_ms(predicted, p->predicted_ns),
 	    format_ms(measured, p->measured_ns), format_ms(target, p->target_ns), p->vm,
-	    (unsigned long long)p->stop_bytes, (unsigned long long)p->work_ticks,
+	    (unsigned long long)p->stop_bytes, (unsigned long long)p->work_ticks, disks,
 	    p->verified ? "\nevery page compared: equal" : "", frames);
 }

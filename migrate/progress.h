@@ -34,6 +34,10 @@ struct move_progress {
 	uint64_t pages_left;		  /* of this round, or still dirty */
 	uint64_t pages_sent;		  /* with data, all rounds (receiver: received) */
 	uint64_t zero_pages;		  /* sent as runs */
+	uint64_t disk_total;		  /* bytes of the disks that are copied */
+	uint64_t disk_left;		  /* of this round, or still dirty */
+	uint64_t disk_sent, disk_holes;	  /* bytes, all rounds: with data; as runs of zeros */
+	uint64_t disk_rate;		  /* dirtied, bytes/s */
 	uint64_t bytes;			  /* on the wire, both ways, headers included */
 	uint64_t bytes_total;		  /* of these in all; restores only, else 0 */
 	uint64_t rate, dirty_rate;	  /* bytes/s, pages/s, last measured */

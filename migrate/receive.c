@@ -8,6 +8,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "kernel/time.h"
+#include "migrate/disks.h"
 #include "migrate/receive.h"
 
 #define YIELD_RECORDS 8 /* a fast link must not starve the other tasks */
@@ -17,10 +18,11 @@
 #define MAY(name) (1u << STREAM_##name)
 static const uint32_t may_come[PHASES] = {
     [PHASE_OFFER] = MAY(OFFER),
-    [PHASE_RESERVE] = MAY(FILE) | MAY(FILE_DATA) | MAY(RESERVE),
-    [PHASE_PRE_COPY] = MAY(PAGES) | MAY(ZERO_RUNS) | MAY(ROUND_END) | MAY(STOP),
+    [PHASE_RESERVE] = MAY(FILE) | MAY(FILE_DATA) | MAY(DISK) | MAY(RESERVE),
+    [PHASE_PRE_COPY] =
+	MAY(PAGES) | MAY(ZERO_RUNS) | MAY(DISK_DATA) | MAY(DISK_HOLES) | MAY(ROUND_END) | MAY(STOP),
     [PHASE_STOPPED] = MAY(PAGES) | MAY(ZERO_RUNS) | MAY(DIGESTS) | MAY(VCPU) | MAY(DEVICE) |
-		      MAY(CLOCK) | MAY(STATE_END),
+		      MAY(CLOCK) | MAY(STATE_END) | MAY(DISK_DATA) | MAY(DISK_HOLES),
 };
 _Static_assert(STREAM_TYPES <= 32, "may_come holds a bit for each type");
 
@@ -37,6 +39,7 @@ static int take_round_end(struct receiver *rx, const struct stream_record *r)
 static int send_verdict(struct receiver *rx, const struct stream_state_end *end)
 {
 	struct move *m = rx->m;
+	char names[72];
 	int err;
 
 	if (!(end->flags & STATE_VERIFIED) || m->from_store)
@@ -45,9 +48,15 @@ static int send_verdict(struct receiver *rx, const struct stream_state_end *end)
 		return stream_fail(&m->st, -E_PROTO, "digests of %llu pages came, expected %llu",
 				   (unsigned long long)rx->digest_next,
 				   (unsigned long long)m->p.pages_total);
+	err = receive_disks_compare(m, end->disk_digests, &rx->sum.disks);
+	if (err)
+		return err;
 	err = stream_send(&m->st, STREAM_VERIFIED, &rx->sum, sizeof(rx->sum));
 	if (err)
 		return err;
+	if (rx->sum.disks)
+		return stream_fail(&m->st, -E_MISMATCH, "disks differ: %s",
+				   disk_names(m->vm, rx->sum.disks, names));
 	if (rx->sum.differing)
 		return stream_fail(
 		    &m->st, -E_MISMATCH, "%llu pages differ, the first is gfn 0x%llx",
@@ -89,6 +98,12 @@ static int take(struct receiver *rx, const struct stream_record *r)
 		return received_file_begin(m, &rx->file, r);
 	case STREAM_FILE_DATA:
 		return receive_file_data(rx, r);
+	case STREAM_DISK:
+		return receive_disk_place(rx, r);
+	case STREAM_DISK_DATA:
+		return receive_disk_data(m, r);
+	case STREAM_DISK_HOLES:
+		return receive_disk_holes(m, r);
 	case STREAM_RESERVE:
 		return receive_reserve(rx);
 	case STREAM_PAGES:
@@ -168,6 +183,7 @@ static void activate(struct move *m)
 void receive_undo(struct receiver *rx)
 {
 	move_free_vm(rx->m);
+	receive_disks_undo(rx);
 	received_file_discard(&rx->file);
 	for (unsigned i = 0; i < rx->file_count; i++)
 		files_discard(rx->files[i]);
@@ -195,6 +211,8 @@ void receive_move(struct receiver *rx)
 	err = receive_records(rx);
 	received_state_destroy(rx->state);
 	rx->state = NULL;
+	if (!err)
+		err = receive_disks_keep(m);
 	if (!err && !commit_target(m))
 		err = m->stop && !m->abdicated ? -E_CANCELLED : -E_FENCED;
 	if (err)

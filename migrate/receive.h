@@ -18,6 +18,7 @@ struct receiver {
 	char files[STREAM_FILES_MAX][VM_PATH_LEN]; /* committed here by this move */
 	unsigned file_count;
 	struct received_state *state;
+	struct ds_object *disks[VM_MAX_DISKS]; /* made here, until the VM takes them over */
 	struct stream_verified sum;
 	uint64_t digest_next;
 	/* A saved state has no source that judges: called when offer and facts are there. */

@@ -6,6 +6,7 @@
  */
 #include "kernel/lib/string.h"
 #include "kernel/mem.h"
+#include "migrate/disks.h"
 #include "migrate/receive.h"
 
 static bool names_file(const struct vm_config *cfg, const char *path)
@@ -113,11 +114,13 @@ static int build_vm(struct receiver *rx)
 	if (migrate_state()->drained)
 		return stream_fail(&m->st, -E_STATE, "this host is drained, it takes no VMs");
 	err = check_cpuid(m);
+	if (!err && !m->from_store)
+		err = receive_disks_placed(rx);
 	if (err)
 		return err;
 	move_set_stage(m, STAGE_RESERVATION);
 	received_files_rename(m);
-	err = vm_create_incoming(&m->offer->cfg, &m->offer->cpuid, &m->vm);
+	err = vm_create_incoming(&m->offer->cfg, &m->offer->cpuid, rx->disks, &m->vm);
 	if (err) {
 		m->vm = NULL;
 		return move_fail(m, err, "building the VM here");

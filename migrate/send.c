@@ -9,7 +9,7 @@
 #include "kernel/log.h"
 #include "kernel/mem.h"
 #include "kernel/time.h"
-#include "migrate/move.h"
+#include "migrate/disks.h"
 
 static uint64_t answer_deadline(void)
 {
@@ -103,6 +103,9 @@ static int send_pre_migration(struct move *m)
 	err = facts_offer(m->vm, m->offer);
 	if (err)
 		return move_fail(m, err, "describing the VM");
+	err = send_disks_offer(m);
+	if (err)
+		return err;
 	err = stream_send(&m->st, STREAM_OFFER, m->offer, sizeof(*m->offer));
 	if (err)
 		return err;
@@ -156,6 +159,9 @@ static int send_reservation(struct move *m)
 		if (err)
 			return err;
 	}
+	err = send_disks_places(m);
+	if (err)
+		return err;
 	err = stream_send(&m->st, STREAM_RESERVE, NULL, 0);
 	if (err)
 		return err;
@@ -195,6 +201,7 @@ void send_resume_here(struct move *m)
 	int err;
 
 	dirty_log_stop(m->vm);
+	send_disks_stop(m);
 	if (m->vm->state == VM_IN_DOUBT)
 		move_set_vm_state(m->vm, VM_PAUSED);
 	if (!m->paused_ns || !m->was_running || m->vm->state != VM_PAUSED)
@@ -243,8 +250,10 @@ void send_task(void *arg)
 	} else if (!err) {
 		move_set_stage(m, STAGE_ACTIVATION);
 		dirty_log_stop(m->vm);
+		send_disks_stop(m);
 		m->p.finished_ns = time_ns();
 		frames_send(m);
+		send_disks_gone(m);
 		move_free_vm(m);
 	}
 	move_end(m, err < 0 ? err : 0);

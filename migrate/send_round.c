@@ -9,12 +9,14 @@
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "kernel/time.h"
-#include "migrate/move.h"
+#include "migrate/disks.h"
 #include "migrate/stop_policy.h"
 
 #define ROUND_TRIPS    6 /* in stop-and-copy and commitment; the wire is drained then */
-#define FIXED_NS       (5 * NS_PER_MS) /* pausing, resuming, announcing */
-#define VERIFY_PAGE_NS 2000	       /* digest of one page at both ends */
+#define FIXED_NS       (5 * NS_PER_MS)	/* pausing, resuming, announcing */
+#define VERIFY_PAGE_NS 2000		/* digest of one page at both ends */
+#define VERIFY_DISK_NS (20 * NS_PER_MS) /* digest of a MiB of disk at both ends */
+#define DISK_KEEP_NS   (20 * NS_PER_MS) /* the target makes a copied disk durable, and commits it */
 #define DRAIN_NS       (30 * NS_PER_S)
 #define PAGE_COST      (STREAM_PAGE_SIZE + 4096 / 16) /* link and Ethernet headers: 6% */
 
@@ -181,15 +183,19 @@ static void measure(struct move *m, uint64_t t0, uint64_t bytes0)
 	if (m->p.bytes - bytes0 > 64 * KiB || !m->p.rate)
 		m->p.rate = mul_div(m->p.bytes - bytes0, NS_PER_S, ns);
 	m->p.dirty_rate = mul_div(m->p.pages_left, NS_PER_S, ns);
+	m->p.disk_rate = mul_div(m->p.disk_left, NS_PER_S, ns);
 }
 
 static struct stop_decision decide(struct move *m, unsigned stalled)
 {
+	uint64_t verify_ns = 0;
 	struct link_stats ls;
 	struct stop_input in = {
 	    .rate = m->p.rate,
 	    .dirty_rate = m->p.dirty_rate,
 	    .pages_left = m->p.pages_left,
+	    .disk_left = m->p.disk_left,
+	    .disk_rate = m->p.disk_rate,
 	    .page_cost = PAGE_COST,
 	    .max_downtime_ns = m->opt.max_downtime_ns,
 	    .round = m->p.round,
@@ -198,12 +204,17 @@ static struct stop_decision decide(struct move *m, unsigned stalled)
 
 	link_get_stats(m->link, &ls);
 	in.fixed_ns = FIXED_NS + ROUND_TRIPS * ls.rtt_min_ns;
+	if (m->copy)
+		in.fixed_ns += DISK_KEEP_NS;
 	if (m->p.rate)
 		in.fixed_ns += send_state_bytes(m->vm) * NS_PER_MS / (m->p.rate / 1000 + 1);
-	if (m->opt.verify) /* its time is asked for, so it is not held against the move */
-		in.max_downtime_ns += m->p.pages_total * VERIFY_PAGE_NS;
 	if (m->opt.verify)
-		in.fixed_ns += m->p.pages_total * VERIFY_PAGE_NS;
+		verify_ns = m->p.pages_total * VERIFY_PAGE_NS +
+			    mul_div(m->p.disk_total, VERIFY_DISK_NS, MiB);
+	if (m->opt.verify) /* its time is asked for, so it is not held against the move */
+		in.max_downtime_ns += verify_ns;
+	if (m->opt.verify)
+		in.fixed_ns += verify_ns;
 	return stop_policy_decide(&in);
 }
 
@@ -223,8 +234,12 @@ static int run_round(struct move *m)
 	uint64_t t0 = time_ns(), bytes0 = m->p.bytes, pages;
 	int err;
 
-	pages = dirty_log_harvest(m->vm, m->bits);
+	/* The disks first: memory changes faster, and so less of it is left after the round. */
 	m->p.round++;
+	err = send_disks_round(m);
+	if (err)
+		return err;
+	pages = dirty_log_harvest(m->vm, m->bits);
 	err = send_round(m, pages);
 	if (err)
 		return err;
@@ -232,6 +247,7 @@ static int run_round(struct move *m)
 	if (err)
 		return err;
 	m->p.pages_left = dirty_log_count(m->vm);
+	m->p.disk_left = send_disks_dirty(m);
 	measure(m, t0, bytes0);
 	return 0;
 }
@@ -245,7 +261,7 @@ static int give_up(struct move *m, const struct stop_decision *d)
 			   "%s (allowed: %llu ms): the guest writes %s/s, the link carries %s/s; "
 			   "--max-downtime %llu would do",
 			   d->why, (unsigned long long)(m->opt.max_downtime_ns / NS_PER_MS),
-			   format_size(writes, m->p.dirty_rate * PAGE_SIZE),
+			   format_size(writes, m->p.dirty_rate * PAGE_SIZE + m->p.disk_rate),
 			   format_size(carries, m->p.rate),
 			   (unsigned long long)(d->predicted_ns / NS_PER_MS / 100 * 120 + 100));
 }
@@ -273,12 +289,17 @@ static int skip_rounds(struct move *m)
 /* Stage 2. */
 int send_pre_copy(struct move *m)
 {
-	uint64_t before = UINT64_MAX;
+	uint64_t before = UINT64_MAX, left;
 	unsigned stalled = 0;
 	int err;
 
 	move_set_stage(m, STAGE_PRE_COPY);
 	err = send_look_up(m); /* it may have been switched off during the reservation */
+	if (err)
+		return err;
+	m->p.copying_since_ns = time_ns();
+	m->p.bytes_before = m->p.bytes;
+	err = send_disks_bulk(m);
 	if (err)
 		return err;
 	if (m->opt.suspend)
@@ -287,16 +308,15 @@ int send_pre_copy(struct move *m)
 	if (err)
 		return move_fail(m, err, "dirty page tracking");
 	m->p.pages_total = guest_mem_pages(&m->vm->mem);
-	m->p.copying_since_ns = time_ns();
-	m->p.bytes_before = m->p.bytes;
 	for (;;) {
 		struct stop_decision d;
 
 		err = run_round(m);
 		if (err)
 			return err;
-		stalled = m->p.pages_left >= before ? stalled + 1 : 0;
-		before = m->p.pages_left;
+		left = m->p.pages_left * PAGE_COST + m->p.disk_left;
+		stalled = left >= before ? stalled + 1 : 0;
+		before = left;
 		d = decide(m, stalled);
 		m->p.predicted_ns = d.predicted_ns;
 		log_info("migrate: %s: round %u: %llu pages dirty, blackout would be %llu ms: %s",

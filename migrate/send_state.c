@@ -6,7 +6,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/mem.h"
 #include "kernel/time.h"
-#include "migrate/move.h"
+#include "migrate/disks.h"
 #include "migrate/page_digest.h"
 #include "vmm/vcpu.h"
 
@@ -128,6 +128,11 @@ int send_state(struct move *m)
 	err = stream_end(&m->st);
 	if (err)
 		return err;
+	if (m->opt.verify) {
+		err = send_disks_digests(m, end.disk_digests);
+		if (err)
+			return err;
+	}
 	memcpy(end.token, m->ho.token, sizeof(end.token));
 	end.flags = (m->was_running ? STATE_RUNNING : 0) | (m->opt.verify ? STATE_VERIFIED : 0) |
 		    (handover_disk(m->vm) ? STATE_ARBITER : 0);

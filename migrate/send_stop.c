@@ -6,7 +6,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "kernel/time.h"
-#include "migrate/move.h"
+#include "migrate/disks.h"
 
 int send_pause_guest(struct move *m)
 {
@@ -22,16 +22,23 @@ int send_pause_guest(struct move *m)
 	return send_look_up(m); /* it may have crashed or switched itself off on the last metre */
 }
 
+#define VERIFY_DISK_RATE (1 * MiB) /* bytes per second that a slow disk is read with at least */
+
 static int expect_verified(struct move *m)
 {
+	uint64_t patience = MOVE_ANSWER_NS + m->p.disk_total / VERIFY_DISK_RATE * NS_PER_S;
 	struct stream_verified v;
 	struct stream_record r;
+	char names[72];
 	int err;
 
-	err = stream_expect(&m->st, STREAM_VERIFIED, &r, time_ns() + MOVE_ANSWER_NS);
+	err = stream_expect(&m->st, STREAM_VERIFIED, &r, time_ns() + patience);
 	if (err)
 		return err;
 	memcpy(&v, r.payload, sizeof(v));
+	if (v.disks)
+		return stream_fail(&m->st, -E_MISMATCH, "disks differ: %s",
+				   disk_names(m->vm, v.disks, names));
 	if (v.differing)
 		return stream_fail(
 		    &m->st, -E_MISMATCH, "%llu pages differ, the first is gfn 0x%llx",
@@ -50,6 +57,9 @@ int send_stop_and_copy(struct move *m)
 	if (err)
 		return err;
 	err = stream_send(&m->st, STREAM_STOP, NULL, 0);
+	if (err)
+		return err;
+	err = send_disks_round(m); /* the guest's requests have ended: nothing lands any more */
 	if (err)
 		return err;
 	err = send_round(m, m->opt.suspend ? send_mark_all(m) : dirty_log_harvest(m->vm, m->bits));

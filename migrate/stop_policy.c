@@ -23,7 +23,7 @@ static uint64_t add(uint64_t a, uint64_t b)
 
 struct stop_decision stop_policy_decide(const struct stop_input *in)
 {
-	uint64_t bytes = scale(in->pages_left, in->page_cost, 1);
+	uint64_t bytes = add(scale(in->pages_left, in->page_cost, 1), in->disk_left);
 	struct stop_decision d = {.verdict = STOP_CONTINUE};
 
 	d.predicted_ns = add(in->fixed_ns, scale(bytes, NS_PER_S, in->rate));
@@ -35,8 +35,8 @@ struct stop_decision stop_policy_decide(const struct stop_input *in)
 		d.why = "CPU and device state alone take longer than the allowed downtime";
 	} else if (in->stalled >= STOP_STALL_ROUNDS) {
 		d.verdict = STOP_GIVE_UP;
-		d.why = scale(in->dirty_rate, in->page_cost, 1) >= in->rate
-			    ? "the guest writes memory faster than the link carries it"
+		d.why = add(scale(in->dirty_rate, in->page_cost, 1), in->disk_rate) >= in->rate
+			    ? "the guest writes faster than the link carries it"
 			    : "rounds no longer make what is left smaller";
 	} else if (in->round >= STOP_MAX_ROUNDS) {
 		d.verdict = STOP_GIVE_UP;

@@ -16,6 +16,8 @@ struct stop_input {
 	uint64_t dirty_rate;	  /* pages per second that the guest dirties */
 	uint64_t pages_left;	  /* dirty now */
 	uint64_t page_cost;	  /* bytes on the wire for one page */
+	uint64_t disk_left;	  /* bytes of copied disks that are to be sent still */
+	uint64_t disk_rate;	  /* bytes per second of blocks that the guest makes dirty */
 	uint64_t fixed_ns;	  /* vCPU and device state, commitment: pages or not */
 	uint64_t max_downtime_ns; /* what the operator allows */
 	uint32_t round;		  /* pre-copy rounds finished, from 1 */

@@ -24,6 +24,8 @@
 #define STREAM_STATE_MAX   STREAM_PAYLOAD_MAX /* of one device or vCPU */
 #define STREAM_RUNS_MAX	   2048		      /* runs in one ZERO_RUNS */
 #define STREAM_DIGESTS_MAX 8192		      /* pages in one DIGESTS */
+#define STREAM_BLOCK	   (64 * 1024)	      /* of a disk: most in one DISK_DATA */
+#define STREAM_HOLES_MAX   2048		      /* runs in one DISK_HOLES */
 #define STREAM_TEXT_MAX	   160
 #define STREAM_FILES_MAX   (2 + VM_MAX_MODULES) /* kernel, initrd, modules */
 
@@ -57,7 +59,12 @@
 	X(ERROR, 21, sizeof(struct stream_error), sizeof(struct stream_error), 'b')                \
 	X(QUERY, 22, sizeof(struct stream_query), sizeof(struct stream_query), 'b')                \
 	X(ANSWER, 23, sizeof(struct stream_answer), sizeof(struct stream_answer), 'b')             \
-	X(FRAME, 24, sizeof(struct stream_frame) + 14, sizeof(struct stream_frame) + 9018, 's')
+	X(FRAME, 24, sizeof(struct stream_frame) + 14, sizeof(struct stream_frame) + 9018, 's')    \
+	X(DISK, 25, sizeof(struct stream_disk_place), sizeof(struct stream_disk_place), 's')       \
+	X(DISK_DATA, 26, sizeof(struct stream_disk_data) + 512,                                    \
+	  sizeof(struct stream_disk_data) + STREAM_BLOCK, 's')                                     \
+	X(DISK_HOLES, 27, sizeof(struct stream_disk_holes) + sizeof(struct stream_hole),           \
+	  sizeof(struct stream_disk_holes) + STREAM_HOLES_MAX * sizeof(struct stream_hole), 's')
 
 #define STREAM_TYPE(name, number, least, most, from) STREAM_##name = (number),
 enum stream_type { STREAM_RECORDS(STREAM_TYPE) STREAM_TYPES };
@@ -91,6 +98,9 @@ struct stream_disk {
 	uint8_t shared, deciding;
 	uint64_t sectors;
 	uint64_t digest; /* ds_digest of a disk in a datastore; in saved states only, else 0 */
+	/* a disk that is not shared is copied: */
+	uint64_t stored; /* bytes of it that take up space */
+	char store[32];	 /* the target's datastore that the operator wants; "": its default one */
 };
 
 struct stream_file {
@@ -119,6 +129,11 @@ struct stream_disk_fact {
 	uint8_t source_listed, list_count, config_foreign, pad;
 	uint64_t sectors;
 	uint64_t digest; /* as in stream_disk */
+	/* not shared; err is -E_NOENT without such a datastore: */
+	uint64_t free;	/* bytes */
+	char store[32]; /* where it would go */
+	uint8_t taken;	/* an object of that name is there */
+	uint8_t pad2[7];
 };
 
 struct stream_nic_fact {
@@ -155,6 +170,28 @@ struct stream_run {
 	uint64_t gfn, count;
 };
 
+/* A disk that is to be copied: into which datastore there, as its facts named it. */
+struct stream_disk_place {
+	uint32_t disk, pad; /* which of cfg.disks */
+	uint64_t sectors;
+	char store[32];
+};
+
+/* Then the bytes, whole sectors. */
+struct stream_disk_data {
+	uint32_t disk, pad;
+	uint64_t offset; /* bytes */
+};
+
+/* Then runs of bytes that are zero: */
+struct stream_disk_holes {
+	uint32_t disk, pad;
+};
+
+struct stream_hole {
+	uint64_t offset, length; /* bytes, whole sectors */
+};
+
 struct stream_round_end {
 	uint32_t round, pad;
 	uint64_t pages; /* with data, in this round */
@@ -179,6 +216,7 @@ struct stream_digests {
 
 struct stream_verified {
 	uint64_t differing, first_gfn;
+	uint32_t disks, pad; /* bit per disk that differs */
 };
 
 #define STATE_RUNNING  1u /* the guest ran before the move: let it run */
@@ -189,6 +227,7 @@ struct stream_state_end {
 	uint32_t vcpus, devices;
 	uint8_t token[16];
 	uint32_t flags, pad;
+	uint64_t disk_digests[VM_MAX_DISKS]; /* STATE_VERIFIED: of the disks that were copied */
 };
 
 struct stream_commit {
@@ -216,23 +255,28 @@ struct stream_answer {
 
 _Static_assert(sizeof(struct stream_header) == 16, "wire format");
 _Static_assert(sizeof(struct stream_hello) == 104, "wire format");
-_Static_assert(sizeof(struct stream_disk) == 32, "wire format");
+_Static_assert(sizeof(struct stream_disk) == 72, "wire format");
 _Static_assert(sizeof(struct stream_file) == 144, "wire format");
 _Static_assert(sizeof(struct vm_config) == 1480 + 8 * 144 + 192 + 8 + 4 * 256, "wire format");
 _Static_assert(sizeof(struct cpuid_policy) == 1576, "wire format");
 _Static_assert(sizeof(struct stream_offer) ==
-		   sizeof(struct vm_config) + 1576 + 256 + 32 + 6 * 144 + 8,
+		   sizeof(struct vm_config) + 1576 + 576 + 32 + 6 * 144 + 8,
 	       "wire format");
-_Static_assert(sizeof(struct stream_disk_fact) == 24, "wire format");
-_Static_assert(sizeof(struct stream_facts) == 1576 + 16 + 192 + 32 + 8, "wire format");
+_Static_assert(sizeof(struct stream_disk_fact) == 72, "wire format");
+_Static_assert(sizeof(struct stream_facts) == 1576 + 16 + 576 + 32 + 8, "wire format");
 _Static_assert(sizeof(struct stream_reserved) == 64, "wire format");
 _Static_assert(sizeof(struct stream_run) == 16, "wire format");
 _Static_assert(sizeof(struct stream_round_end) == 16, "wire format");
 _Static_assert(sizeof(struct stream_device) == 24, "wire format");
 _Static_assert(sizeof(struct stream_clock) == 24, "wire format");
 _Static_assert(sizeof(struct stream_digests) == 16, "wire format");
-_Static_assert(sizeof(struct stream_verified) == 16, "wire format");
-_Static_assert(sizeof(struct stream_state_end) == 32, "wire format");
+_Static_assert(sizeof(struct stream_disk_place) == 48, "wire format");
+_Static_assert(sizeof(struct stream_disk_data) == 16, "wire format");
+_Static_assert(sizeof(struct stream_disk_holes) == 8, "wire format");
+_Static_assert(sizeof(struct stream_hole) == 16, "wire format");
+_Static_assert(sizeof(struct stream_disk_data) + STREAM_BLOCK <= STREAM_PAYLOAD_MAX, "wire format");
+_Static_assert(sizeof(struct stream_verified) == 24, "wire format");
+_Static_assert(sizeof(struct stream_state_end) == 96, "wire format");
 _Static_assert(sizeof(struct stream_commit) == 24, "wire format");
 _Static_assert(sizeof(struct stream_error) == 8 + STREAM_TEXT_MAX, "wire format");
 _Static_assert(sizeof(struct stream_query) == 24, "wire format");

@@ -296,7 +296,7 @@ int vm_shutdown(struct vm *vm)
 }
 
 int vm_create_incoming(const struct vm_config *cfg, const struct cpuid_policy *cpuid,
-		       struct vm **out)
+		       struct ds_object *disks[VM_MAX_DISKS], struct vm **out)
 {
 	struct vm *vm;
 	int err;
@@ -306,7 +306,9 @@ int vm_create_incoming(const struct vm_config *cfg, const struct cpuid_policy *c
 		return err;
 	vm->state = VM_INCOMING;
 	vm->move_under_way = true; /* building blocks: nobody may start or destroy it meanwhile */
+	vm->received = disks;
 	err = vm_build(vm, cpuid);
+	vm->received = NULL;
 	if (err) {
 		vm->state = VM_OFF;
 		vm->move_under_way = false;

@@ -11,6 +11,7 @@
 #include "kernel/task.h"
 #include "vmm/cpuid_policy.h"
 #include "vmm/dirty_log.h"
+#include "vmm/disk_log.h"
 #include "vmm/guest_mem.h"
 #include "vmm/iobus.h"
 #include "vmm/vm_config.h"
@@ -29,6 +30,7 @@ struct vgenid;
 struct slat;
 struct aoe_disk;
 struct blkdev;
+struct ds_object;
 struct vnet;
 
 enum vm_state {
@@ -62,6 +64,7 @@ struct vm_disk {
 	uint8_t owner_mac[6]; /* this period of ownership; all zero: none */
 	bool owned;	      /* the reservation names owner_mac */
 	uint8_t deciding;     /* this disk's reservation decides who owns the VM */
+	struct disk_log log;  /* on while a move copies the disk */
 };
 
 /* Counters for `info` and `top`; never logged on the fast path. */
@@ -121,6 +124,7 @@ struct vm {
 	bool move_under_way;
 	bool serving; /* being reset, switched off or freed, which blocks: no command may come */
 	void *move;   /* migrate's own, opaque here */
+	struct ds_object **received; /* while an incoming VM is built: see vm_create_incoming */
 	struct vm_stats stats;
 	struct use_average use; /* of CPUs; vmm/vm_use.h */
 };
@@ -203,10 +207,12 @@ int must_check vm_resume(struct vm *vm);
 /*
  * For the target of a move: memory, devices and vCPUs as cfg says, state
  * VM_INCOMING, nothing loaded, disks opened but not owned. cpuid: what the guest
- * was shown at the source. Undo with vm_destroy and vm_undefine.
+ * was shown at the source. disks: for each disk of cfg the uncommitted object that it is
+ * received into, or NULL to open what cfg names; the VM takes over the handles and sets them to
+ * NULL here (also on an error: it may have taken some). Undo with vm_destroy and vm_undefine.
  */
 int must_check vm_create_incoming(const struct vm_config *cfg, const struct cpuid_policy *cpuid,
-				  struct vm **out);
+				  struct ds_object *disks[VM_MAX_DISKS], struct vm **out);
 
 /* The task that carries out guests' power-off and reset. Once, at boot. -E_NOMEM */
 int must_check vm_service_start(void);

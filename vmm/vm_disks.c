@@ -36,9 +36,16 @@ static int open_local_disk(struct vm *vm, struct vm_disk *d)
 
 static int open_store_disk(struct vm *vm, struct vm_disk *d)
 {
+	struct ds_object **received = vm->received ? &vm->received[d - vm->disks] : NULL;
 	struct datastore *ds = stores_find(d->cfg.local);
 	int err;
 
+	if (received && *received) {
+		err = ds_disk_receive(*received, &d->blk);
+		if (!err)
+			*received = NULL; /* the disk has it now */
+		return err;
+	}
 	if (!ds) {
 		log_error(
 		    "vm %s: disk %s: datastore '%s' is not open here; 'stores' shows which are",
@@ -100,6 +107,7 @@ void vm_close_disks(struct vm *vm)
 	for (uint32_t i = 0; i < vm->disk_count; i++) {
 		struct vm_disk *d = &vm->disks[i];
 
+		disk_log_stop(&d->log);
 		if (d->aoe)
 			aoe_close(d->aoe);
 		else if (d->cfg.in_store)

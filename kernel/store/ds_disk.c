@@ -7,6 +7,7 @@
 
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
+#include "kernel/log.h"
 #include "kernel/mem.h"
 #include "kernel/task.h"
 #include "kernel/time.h"
@@ -19,6 +20,7 @@ struct ds_disk {
 	struct waitq wake;
 	bool readonly, closing;
 	char name[DS_NAME_LEN];
+	char remove[DS_NAME_LEN]; /* from the store, when closed; "" for nothing */
 };
 
 static struct list open_disks = LIST_INIT(open_disks);
@@ -62,6 +64,20 @@ static int carry_out(struct ds_disk *d, struct blk_request *rq)
 	return err;
 }
 
+static void let_go(struct ds_disk *d)
+{
+	struct datastore *ds = ds_object_store(d->object);
+	int err;
+
+	ds_put(d->object);
+	if (!d->remove[0])
+		return;
+	err = ds_remove(ds, d->remove);
+	if (err)
+		log_error("store: %s could not be removed and takes up space: %s", d->remove,
+			  err_text(err));
+}
+
 static void disk_task(void *arg)
 {
 	struct ds_disk *d = arg;
@@ -78,7 +94,7 @@ static void disk_task(void *arg)
 		blkdev_end(&d->bd, rq, carry_out(d, rq));
 	}
 	list_remove(&d->node);
-	ds_put(d->object);
+	let_go(d);
 	kfree(d);
 }
 
@@ -114,21 +130,9 @@ static int open_object(struct ds_disk *d, struct datastore *ds, const char *obje
 	return -E_INVAL;
 }
 
-int ds_disk_open(struct datastore *ds, const char *object, bool readonly, struct blkdev **out)
+/* d has its object. On an error neither has anybody else. */
+static int start(struct ds_disk *d, const char *object, bool readonly, struct blkdev **out)
 {
-	struct ds_disk *d;
-	int err;
-
-	if (in_use(ds, object, readonly))
-		return -E_BUSY;
-	d = kzalloc(sizeof(*d));
-	if (!d)
-		return -E_NOMEM;
-	err = open_object(d, ds, object);
-	if (err) {
-		kfree(d);
-		return err;
-	}
 	d->readonly = readonly;
 	d->bd.ops = &ops;
 	d->bd.model = "datastore";
@@ -142,9 +146,80 @@ int ds_disk_open(struct datastore *ds, const char *object, bool readonly, struct
 		return 0;
 	}
 	list_remove(&d->node);
-	ds_put(d->object);
-	kfree(d);
 	return -E_NOMEM;
+}
+
+int ds_disk_open(struct datastore *ds, const char *object, bool readonly, struct blkdev **out)
+{
+	struct ds_disk *d;
+	int err;
+
+	if (in_use(ds, object, readonly))
+		return -E_BUSY;
+	d = kzalloc(sizeof(*d));
+	if (!d)
+		return -E_NOMEM;
+	err = open_object(d, ds, object);
+	if (err)
+		goto undo_alloc;
+	err = start(d, object, readonly, out);
+	if (!err)
+		return 0;
+	ds_put(d->object);
+undo_alloc:
+	kfree(d);
+	return err;
+}
+
+int ds_disk_receive(struct ds_object *o, struct blkdev **out)
+{
+	struct ds_disk *d = kzalloc(sizeof(*d));
+	struct ds_info info;
+	int err;
+
+	if (!d)
+		return -E_NOMEM;
+	ds_object_info(o, &info);
+	d->object = o;
+	d->bd.sectors = info.size / SECTOR_SIZE;
+	err = start(d, info.name, false, out);
+	if (err)
+		kfree(d);
+	return err;
+}
+
+struct ds_object *ds_disk_object(struct blkdev *bd)
+{
+	return from_bd(bd)->object;
+}
+
+int ds_disk_keep(struct blkdev *bd)
+{
+	struct ds_disk *d = from_bd(bd);
+	struct ds_info info;
+	int err;
+
+	err = ds_keep_partial(d->object);
+	if (err)
+		return err;
+	ds_object_info(d->object, &info);
+	str_copy(d->remove, info.name, sizeof(d->remove));
+	return 0;
+}
+
+int ds_disk_commit(struct blkdev *bd)
+{
+	struct ds_disk *d = from_bd(bd);
+
+	d->remove[0] = 0;
+	return ds_commit(d->object);
+}
+
+void ds_disk_give_up(struct blkdev *bd)
+{
+	struct ds_disk *d = from_bd(bd);
+
+	str_copy(d->remove, d->name, sizeof(d->remove));
 }
 
 void ds_disk_close(struct blkdev *bd)

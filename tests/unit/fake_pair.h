@@ -57,6 +57,14 @@ struct fake_nic {
 	uint8_t last;
 };
 extern struct fake_nic fake_nics[HOSTS];
+/* A disk that is not shared: the next VM has one after fake_pair_reset, if set. */
+struct fake_pair_disk {
+	void (*configure)(struct vm_disk_config *cfg);
+	int (*open)(struct vm_disk *d, struct ds_object **received);
+	void (*close)(struct vm_disk *d);
+	void (*guest)(struct vm *vm, bool stops); /* writes; what is under way ends when it stops */
+};
+extern const struct fake_pair_disk *fake_pair_disk;
 extern bool fake_pair_nic; /* the next VM has a card; after fake_pair_reset */
 
 /* When the guest stopped last; by how much its clock was set forward then. */

@@ -138,8 +138,6 @@ static void test_each_fails_alone(void **state)
 	fails("avx2", "0x1", "0x0");
 	facts.host.tsc_khz = 2100000;
 	fails("TSC kHz", "2000000", "2100000");
-	offer.disks[0].shared = offer.disks[0].deciding = 0;
-	fails("disk vda shared", "on this host only", "needed");
 	facts.disks[0].err = -E_TIMEDOUT;
 	fails("disk vda reachable", "yes", err_text(-E_TIMEDOUT));
 	facts.disks[0].sectors = 999;
@@ -154,6 +152,51 @@ static void test_each_fails_alone(void **state)
 	fails("nic eth0 MTU", "1500", "1496");
 	facts.nics[0].mac_taken = 1;
 	fails("nic eth0 MAC free", "ours", "another VM has it");
+}
+
+/* Two disks that are not shared, of 3 MiB each. */
+static void copied(void)
+{
+	good();
+	offer.cfg.disk_count = 2;
+	strcpy(offer.disks[1].name, "vdb");
+	for (unsigned i = 0; i < 2; i++) {
+		offer.disks[i].shared = offer.disks[i].deciding = 0;
+		offer.disks[i].sectors = 8192;
+		offer.disks[i].stored = 3 * MiB;
+		facts.disks[i].free = 6 * MiB;
+		strcpy(facts.disks[i].store, "main");
+	}
+}
+
+static void test_disks_that_are_copied(void **state)
+{
+	unsigned notes = 0;
+
+	copied();
+	run();
+	assert_int_equal(list.failed, 0);
+	for (unsigned i = 0; i < list.count; i++)
+		notes += list.list[i].result == CHECK_NOTE;
+	assert_int_equal(notes, 2);
+	copied();
+	facts.disks[1].err = -E_NOENT;
+	fails("disk vdb datastore", "the default one", "no such datastore is open");
+	copied();
+	strcpy(offer.disks[0].store, "fast");
+	facts.disks[0].err = -E_NOENT;
+	fails("disk vda datastore", "fast", "no such datastore is open");
+	copied();
+	offer.disks[0].stored++; /* each has room, both have not */
+	fails("disk vdb room", "6 MiB", "6 MiB");
+	copied();
+	strcpy(facts.disks[1].store, "other");
+	facts.disks[0].free = facts.disks[1].free = 3 * MiB;
+	run();
+	assert_int_equal(list.failed, 0);
+	copied();
+	facts.disks[0].taken = 1;
+	fails("disk vda name free", "needed", "an object has it there");
 }
 
 static void test_tsc(void **state)
@@ -250,9 +293,13 @@ static void test_saved_disks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_all_pass),	cmocka_unit_test(test_each_fails_alone),
-	    cmocka_unit_test(test_tsc),		cmocka_unit_test(test_fewer_cpus_is_a_note),
-	    cmocka_unit_test(test_overflow),	cmocka_unit_test(test_hostile_disk_count),
+	    cmocka_unit_test(test_all_pass),
+	    cmocka_unit_test(test_each_fails_alone),
+	    cmocka_unit_test(test_disks_that_are_copied),
+	    cmocka_unit_test(test_tsc),
+	    cmocka_unit_test(test_fewer_cpus_is_a_note),
+	    cmocka_unit_test(test_overflow),
+	    cmocka_unit_test(test_hostile_disk_count),
 	    cmocka_unit_test(test_saved_disks),
 	};
 

@@ -8,6 +8,7 @@
 
 #include "kernel/lib/format.h"
 #include "kernel/rtc.h"
+#include "kernel/store/ds_disk.h"
 #include "kernel/store/stores.h"
 #include "migrate/save.h"
 #include "tests/unit/fake_disk.h"
@@ -46,6 +47,31 @@ struct datastore *stores_find(const char *name)
 const char *stores_name(const struct datastore *s)
 {
 	return "main";
+}
+
+/* No disk is copied here. */
+struct datastore *stores_default(void)
+{
+	return ds;
+}
+
+struct ds_object *ds_disk_object(struct blkdev *bd)
+{
+	return NULL;
+}
+
+int ds_disk_keep(struct blkdev *bd)
+{
+	return -E_NOTSUP;
+}
+
+int ds_disk_commit(struct blkdev *bd)
+{
+	return -E_NOTSUP;
+}
+
+void ds_disk_give_up(struct blkdev *bd)
+{
 }
 
 static int holds;

@@ -56,7 +56,7 @@ static void test_gives_up(void **state)
 			    "rounds no longer make what is left smaller");
 	in.dirty_rate = 50000;
 	assert_string_equal(stop_policy_decide(&in).why,
-			    "the guest writes memory faster than the link carries it");
+			    "the guest writes faster than the link carries it");
 	in = usual;
 	in.fixed_ns = in.max_downtime_ns + 1;
 	assert_int_equal(stop_policy_decide(&in).verdict, STOP_GIVE_UP);

@@ -85,6 +85,8 @@ static void answer(struct vblk *d, const struct vblk_request *r, uint8_t status)
 
 static void mark_written(struct vblk *d, const struct vblk_request *r)
 {
+	if (r->rq.op == BLK_WRITE)
+		disk_log_mark(&d->disk->log, r->rq.sector, r->rq.sectors);
 	if (r->rq.op != BLK_READ)
 		return;
 	for (unsigned i = 0; i < r->seg_count; i++)
