@@ -43,7 +43,7 @@ FUZZ_checks  = migrate/checks.c vmm/cpuid_policy.c vmm/cpu_features.c kernel/lib
 
 FUZZ_MIGRATE = $(filter-out $(addprefix migrate/,state.c migrate.c move_options.c commands_move.c send%),\
                $(SRC_migrate))
-FUZZ_receive = tests/fuzz/receive_world.c tests/fuzz/receive_host.c $(FUZZ_MIGRATE) $(FUZZ_vapic) $(UNIT_vuart) $(UNIT_vpic) \
+FUZZ_receive = tests/fuzz/receive_world.c tests/fuzz/receive_host.c tests/fuzz/receive_disks.c vmm/disk_log.c $(FUZZ_MIGRATE) $(FUZZ_vapic) $(UNIT_vuart) $(UNIT_vpic) \
                $(UNIT_vpit) $(UNIT_vrtc) vmm/dev/vpm.c vmm/vcpu_state.c vmm/vcpu_check.c vmm/guest_mem.c \
                vmm/vm_config_check.c vmm/cpuid_policy.c vmm/cpu_features.c kernel/files.c \
                kernel/lib/crc32c.c kernel/lib/err.c kernel/lib/format.c kernel/lib/strutil.c

@@ -59,6 +59,11 @@ static size_t good_offer(uint8_t *p)
 	o.cfg.vcpus = 2;
 	o.cfg.weight = 100;
 	o.cfg.disk_count = in.left & 1;
+	if (in.left % 8 == 6) {	      /* one that is copied */
+		o.cfg.disk_count = 2; /* the first one is shared */
+		o.cfg.disks[1] = (struct vm_disk_config){.name = "vdb", .used = 1, .local = "ata0"};
+		o.disks[1] = (struct stream_disk){.name = "vdb", .sectors = 4096};
+	}
 	o.cfg.disks[0] =
 	    (struct vm_disk_config){.name = "vda", .used = 1, .shared = 1, .shelf = 7, .slot = 3};
 	cpuid_policy_host(&o.cpuid);
@@ -130,6 +135,33 @@ static size_t good_end(uint8_t *p)
 	return sizeof(e);
 }
 
+static size_t good_place(uint8_t *p)
+{
+	struct stream_disk_place place = {.disk = 1, .sectors = 4096, .store = "main"};
+
+	memcpy(p, &place, sizeof(place));
+	return sizeof(place);
+}
+
+static size_t good_disk_data(uint8_t *p)
+{
+	struct stream_disk_data head = {.disk = 1, .offset = fuzz_u8(&in) % 32 * STREAM_BLOCK};
+
+	memcpy(p, &head, sizeof(head));
+	return sizeof(head) + (fuzz_u8(&in) % 128 + 1) * SECTOR_SIZE;
+}
+
+static size_t good_disk_holes(uint8_t *p)
+{
+	struct stream_disk_holes head = {.disk = 1};
+	struct stream_hole h = {.offset = fuzz_u8(&in) % 32 * STREAM_BLOCK,
+				.length = fuzz_u8(&in) % 32 * STREAM_BLOCK};
+
+	memcpy(p, &head, sizeof(head));
+	memcpy(p + sizeof(head), &h, sizeof(h));
+	return sizeof(head) + sizeof(h);
+}
+
 static size_t good_number(uint8_t *p, uint64_t first, uint64_t second)
 {
 	memcpy(p, &first, sizeof(first));
@@ -156,6 +188,12 @@ static size_t good_record(uint32_t type, uint8_t *p)
 		return STREAM_PAGE_SIZE;
 	case STREAM_ZERO_RUNS:
 		return good_number(p, fuzz_u16(&in) % 1024, fuzz_u16(&in) % 1024);
+	case STREAM_DISK:
+		return good_place(p);
+	case STREAM_DISK_DATA:
+		return good_disk_data(p);
+	case STREAM_DISK_HOLES:
+		return good_disk_holes(p);
 	case STREAM_ROUND_END:
 		return good_number(p, 1, 1);
 	case STREAM_VCPU:
@@ -290,5 +328,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert_true(receive_accept(new_link(), NULL));
 	assert_int_equal(links_open, 0);
 	world_check_and_free();
+	assert_int_equal(world_objects(), 0);
 	return 0;
 }

@@ -35,6 +35,14 @@ def receive():
         for flags in range(8):
             seed("receive", f"move{flags}{tail}", calm + begin + PAGES + ZEROS + ROUND_END + state +
                  (DIGESTS if flags & 2 else b"") + bytes([17, flags, 0]) + b"\x13\0" + pad)
+    # a copied disk: 6 bytes modulo 8 are left at the offer
+    place, data, holes = b"\x19\0", b"\x1a\x03\x7f\0", b"\x1b\x04\x02\0"
+    for flags in (0, 2, 4, 6):
+        rest = files + place + RESERVE + data + holes + PAGES + ROUND_END + STOP + data + \
+            holes + VCPUS + DEVICES + CLOCK + (DIGESTS if flags & 2 else b"") + \
+            bytes([17, flags, 0]) + b"\x13\0"
+        rest += b"\0" * (2 + (3 - len(rest)) % 8)
+        seed("receive", f"disk{flags}", calm + HELLO + OFFER + rest)
     seed("receive", "query", calm + b"\1\1\x0c\0\2" + b"\x16\1\x10\0\1" + b"\0\0")
     seed("receive", "error", calm + HELLO + OFFER + b"\x35\xa8\0" + b"bad luck" + b"\0" * 160)
     seed("receive", "raw", calm + HELLO + b"\x22\x10\x00" + b"x" * 16)

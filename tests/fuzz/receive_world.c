@@ -6,6 +6,7 @@
 #include "tests/fuzz/device.h"
 #include "tests/fuzz/receive_world.h"
 #include "kernel/files.h"
+#include "kernel/store/ds_disk.h"
 #include "vmm/dev/vioapic.h"
 #include "vmm/dev/vlapic.h"
 #include "vmm/dev/vpic.h"
@@ -60,12 +61,16 @@ static void make_devices(struct vm *vm)
 	assert_int_equal(vuart_create(vm, &vm->console), 0);
 }
 
-static void make_disks(struct vm *vm)
+static void make_disks(struct vm *vm, struct ds_object *received[VM_MAX_DISKS])
 {
 	for (unsigned i = 0; i < vm->cfg.disk_count; i++) {
 		struct vm_disk *d = &vm->disks[vm->disk_count++];
 
 		d->cfg = vm->cfg.disks[i];
+		if (received[i]) {
+			assert_int_equal(ds_disk_receive(received[i], &d->blk), 0);
+			received[i] = NULL;
+		}
 		if (!d->cfg.shared)
 			continue;
 		d->aoe = calloc(1, sizeof(*d->aoe));
@@ -76,7 +81,7 @@ static void make_disks(struct vm *vm)
 }
 
 int vm_create_incoming(const struct vm_config *cfg, const struct cpuid_policy *cpuid,
-		       struct vm **out)
+		       struct ds_object *disks[VM_MAX_DISKS], struct vm **out)
 {
 	struct vm *vm;
 
@@ -92,7 +97,7 @@ int vm_create_incoming(const struct vm_config *cfg, const struct cpuid_policy *c
 	for (unsigned i = 0; i < vm->vcpu_count; i++)
 		vcpu_reset_state(vm->vcpus[i]);
 	make_devices(vm);
-	make_disks(vm);
+	make_disks(vm, disks);
 	*out = world.vm = vm;
 	return 0;
 }
@@ -106,8 +111,11 @@ int vm_undefine(struct vm *vm)
 {
 	assert_ptr_equal(vm, world.vm);
 	assert_int_equal(vm->state, VM_OFF);
-	for (unsigned i = 0; i < vm->disk_count; i++)
+	for (unsigned i = 0; i < vm->disk_count; i++) {
+		if (vm->disks[i].cfg.in_store && vm->disks[i].blk)
+			ds_disk_close(vm->disks[i].blk);
 		free(vm->disks[i].aoe);
+	}
 	guest_mem_destroy(&vm->mem);
 	world.vm = NULL;
 	fake_vm_destroy(vm);

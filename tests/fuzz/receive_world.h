@@ -32,5 +32,6 @@ void world_reset(struct fuzz *f);
 uint8_t world_ask(void);
 /* After the inputs: nothing but a running VM may be left; looks at it and frees all. */
 void world_check_and_free(void);
+unsigned world_objects(void); /* in its datastores */
 
 #endif
