@@ -590,6 +590,29 @@ static void fenced_requests_are_issued_anew(void **state)
 	assert_int_equal(get(status_at(0), 1) | get(status_at(3), 1) | get(status_at(6), 1), 0);
 }
 
+/* A copier must look again at a block when a write to it has ended, however it ended. */
+static void writes_are_logged_when_they_end(void **state)
+{
+	static const int ends[] = {0, -E_IO, -E_FENCED};
+	uint64_t bits[1];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(ends); i++) {
+		assert_int_equal(disk_log_start(&disk.log, SECTORS), 0);
+		disk_log_harvest(&disk.log, bits);
+		request(0, 1, 5, DATA, 512);
+		request(3, 0, 600, DATA + 0x1000, 512);
+		complete(1, 0); /* a read */
+		assert_int_equal(disk.log.marked, 0);
+		if (i == 1)
+			d->v.vdev.ops->reset(&d->v.vdev); /* nobody waits for it any more */
+		complete(0, ends[i]);
+		assert_int_equal(disk.log.marked, 1);
+		disk_log_stop(&disk.log);
+		teardown(state);
+		setup(state);
+	}
+}
+
 static void cancelled_requests_move(void **state)
 {
 	struct vm *src = vm;
@@ -743,6 +766,7 @@ int main(void)
 	    TEST(driver_reset_waits_for_requests),
 	    TEST(quiesce_waits),
 	    TEST(fenced_requests_are_issued_anew),
+	    TEST(writes_are_logged_when_they_end),
 	    TEST(cancelled_requests_move),
 	    TEST(damaged_states_are_refused),
 	    TEST(readonly_disk),

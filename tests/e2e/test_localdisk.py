@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A hot move that takes a local disk along, there and back, while the guest writes to it.
+
+Two hosts of their own, each with a datastore on its second disk. Linux writes blocks with
+checksums to its disk and checks them all the time; at the end they are checked from outside.
+"""
+import re
+import subprocess
+
+import pytest
+from lab import guests
+from lab.pair import LINUX_BOOT_TIMEOUT, MOVE_TIMEOUT
+from lab.work import disk_verify
+
+CYLINDER = 16 * 63 * 512  # a disk of whole cylinders: Bochs finds its geometry
+DISK = "disk/web/vda"
+
+
+def pgstore(lab, *args):
+    return subprocess.run([f"{lab.build}/pgstore", *args], check=True, capture_output=True,
+                          text=True).stdout
+
+
+def make_store(lab, path):
+    with open(path, "wb") as f:
+        f.truncate(32 * CYLINDER)
+    pgstore(lab, "make", path, "main")
+    return path.absolute()
+
+
+@pytest.fixture(scope="module")
+def hosts(lab):
+    lab.folder.mkdir(parents=True, exist_ok=True)
+    disks = [make_store(lab, lab.folder / f"{name}.img") for name in ("alpha", "beta")]
+    web = guests.linux("web", disks=["store main"], work=2, rate=20)
+    alpha = lab.host("alpha", vms=[web], second_disk=disks[0])
+    beta = lab.host("beta", second_disk=disks[1])
+    lab.start(alpha, beta)
+    yield alpha, beta
+    for host in (alpha, beta):
+        host.check()
+        host.kill()
+
+
+def move(source, target):
+    before = source.follow("web", 2)
+    text = source.ok(f"migrate web {target.name} --verify --max-downtime 2000", MOVE_TIMEOUT).text
+    assert re.search(r"note +disk vda is copied +4 MiB +to datastore main", text)
+    assert re.search(r"disks of 4194304 bytes: \d+ bytes sent, \d+ as holes", text)
+    assert "every page compared: equal" in text
+    assert source.state("web") is None and target.state("web") == "running"
+    assert DISK in target.ok("info web").text
+    after = target.follow("web", 3)
+    after.after(before)
+    assert after.disk_ok > before.disk_ok
+
+
+def test_there_and_back(lab, hosts):
+    alpha, beta = hosts
+    alpha.ok(f"disk-create main {DISK} 4M")
+    alpha.ok("start web")
+    with alpha.console("web") as con:
+        con.expect(r"work: tick 2 ", LINUX_BOOT_TIMEOUT)
+    # the target has no such datastore: refused, nothing moved
+    alpha.fails("migrate web beta --disk vda=fast", "disk vda datastore", MOVE_TIMEOUT)
+    move(alpha, beta)
+    move(beta, alpha)
+    # cancelled in the middle: the guest goes on, and nothing is left at the target
+    alpha.fails("migrate web beta --timeout 3", "cancelled", MOVE_TIMEOUT)
+    alpha.follow("web", 2)
+    alpha.ok("destroy web")
+    for host in hosts:
+        host.kill()
+    pgstore(lab, "check", alpha.second_disk)
+    pgstore(lab, "check", beta.second_disk)
+    assert DISK not in pgstore(lab, "list", beta.second_disk)
+    pgstore(lab, "get", alpha.second_disk, DISK, lab.folder / "vda")
+    low, high = disk_verify(lab.folder / "vda")
+    assert 1 <= low <= high
