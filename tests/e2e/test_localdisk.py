@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A hot move that takes a local disk along, there and back, while the guest writes to it.
 
-Two hosts of their own, each with a datastore on its second disk. Linux writes blocks with
-checksums to its disk and checks them all the time; at the end they are checked from outside.
+Two hosts of their own, each with a datastore on its second disk. The bare guest writes blocks
+with checksums to its disk and checks them all the time; at the end they are checked from outside.
 """
 import re
 import subprocess
 
 import pytest
 from lab import guests
-from lab.pair import LINUX_BOOT_TIMEOUT, MOVE_TIMEOUT
+from lab.host import SCALE
+from lab.pair import MOVE_TIMEOUT
 from lab.work import disk_verify
 
 CYLINDER = 16 * 63 * 512  # a disk of whole cylinders: Bochs finds its geometry
@@ -32,7 +33,7 @@ def make_store(lab, path):
 def hosts(lab):
     lab.folder.mkdir(parents=True, exist_ok=True)
     disks = [make_store(lab, lab.folder / f"{name}.img") for name in ("alpha", "beta")]
-    web = guests.linux("web", disks=["store main"], work=2, rate=20)
+    web = guests.ticker("web", disks=["store main"], options="disk=1")
     alpha = lab.host("alpha", vms=[web], second_disk=disks[0])
     beta = lab.host("beta", second_disk=disks[1])
     lab.start(alpha, beta)
@@ -60,13 +61,13 @@ def test_there_and_back(lab, hosts):
     alpha.ok(f"disk-create main {DISK} 4M")
     alpha.ok("start web")
     with alpha.console("web") as con:
-        con.expect(r"work: tick 2 ", LINUX_BOOT_TIMEOUT)
+        con.expect(r"work: tick 2 ", 60 * SCALE)
     # the target has no such datastore: refused, nothing moved
     alpha.fails("migrate web beta --disk vda=fast", "disk vda datastore", MOVE_TIMEOUT)
     move(alpha, beta)
     move(beta, alpha)
     # cancelled in the middle: the guest goes on, and nothing is left at the target
-    alpha.fails("migrate web beta --timeout 3", "cancelled", MOVE_TIMEOUT)
+    alpha.fails("migrate web beta --bandwidth 1 --timeout 2", "cancelled", MOVE_TIMEOUT)
     alpha.follow("web", 2)
     alpha.ok("destroy web")
     for host in hosts:

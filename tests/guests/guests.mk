@@ -18,7 +18,7 @@ $(G)/init: $(addprefix tests/guests/,init.c worker.c net.c vector.c vector.S sys
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS) $(GUEST_LDFLAGS) -o $@ $(filter %.c %.S,$^)
 
-$(G)/ticker.elf: tests/guests/ticker_start.S tests/guests/ticker.c tests/guests/ticker.ld
+$(G)/ticker.elf: $(addprefix tests/guests/,ticker_start.S ticker.c ticker_disk.c ticker_disk.h work.h sys.h ticker.ld)
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS) -mgeneral-regs-only -mno-sse $(GUEST_LDFLAGS) \
 		-Wl,-T,tests/guests/ticker.ld -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments \

@@ -5,9 +5,12 @@
  * prints the same "work: tick" lines as the Linux guest. Command line:
  *   pages=N (256)  rate=PAGES a second (100)  poll (no interrupts, no HLT)
  *   halt=SEC (stop for good after that many seconds)
+ *   disk=1 (write and check blocks of the first disk)
  */
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "tests/guests/ticker_disk.h"
 
 #define COM1	      0x3f8
 #define PIT_HZ	      1193182u
@@ -29,7 +32,7 @@ struct idt_gate {
 
 static struct idt_gate idt[48];
 static volatile uint64_t timer_ticks;
-static uint64_t tsc_per_ms, corrupt, mem_ok;
+static uint64_t tsc_per_ms, corrupt, mem_ok, disk_ok;
 
 static inline void outb(uint16_t port, uint8_t v)
 {
@@ -207,7 +210,8 @@ static void tick_print(uint64_t tick, uint64_t t, uint64_t gap)
 {
 	print_field("work: tick ", tick);
 	print_field(" mem ok ", mem_ok);
-	print_field(" pages disk ok 0 blocks t=", t);
+	print_field(" pages disk ok ", disk_ok);
+	print_field(" blocks t=", t);
 	print_field(" ms gap=", gap);
 	print_field(" ms corrupt ", corrupt);
 	print("\n");
@@ -258,7 +262,12 @@ static void run(const char *cmd)
 	uint64_t count = option(cmd, "pages", 256), rate = option(cmd, "rate", 100);
 	uint64_t halt_after = option(cmd, "halt", 0), written = count, verify = 0, tick = 0;
 	uint64_t start = tsc_read(), last = start, gap = 0;
-	bool poll = option(cmd, "poll", 0);
+	bool poll = option(cmd, "poll", 0), disk = option(cmd, "disk", 0);
+
+	if (disk && !disk_start(__pages + count * PAGE)) {
+		print("work: CORRUPT no disk\n");
+		disk = false;
+	}
 
 	while (!halt_after || tick < halt_after) {
 		uint64_t ms = (now_check(&last, &gap) - start) / tsc_per_ms;
@@ -276,6 +285,8 @@ static void run(const char *cmd)
 			tick_print(tick, ms, gap / tsc_per_ms);
 			gap = 0;
 		}
+		if (disk)
+			disk_step(&disk_ok, &corrupt);
 		input_echo();
 		tick_wait(poll);
 	}

@@ -10,8 +10,9 @@
 #include "kernel/store/datastore.h"
 #include "tests/unit/fake_pair.h"
 
-#define FAKE_DS_SIZE (20 * DS_CLUSTER + 3 * SECTOR_SIZE) /* of the disk; the last block is short   \
-							  */
+#define FAKE_DS_SIZE                                                                               \
+	(20 * DS_CLUSTER + 3 * SECTOR_SIZE) /* of the disk; the last block is short                \
+					     */
 
 struct fake_ds_faults {
 	int write_after, read_after; /* calls until one fails; -1: none */

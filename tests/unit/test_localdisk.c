@@ -354,6 +354,25 @@ static void test_cut_everywhere(void **state)
 		cut_everywhere(how & 1, how & 2);
 }
 
+/* In doubt, and the operator gives it up here: its disk stays, since nobody said that it went. */
+static void test_given_up_in_doubt(void **state)
+{
+	static uint64_t ends[4096];
+	unsigned n = learn(false, ends, ARRAY_SIZE(ends));
+
+	begin(false, true);
+	fake_faults.cut_at = ends[n - 1];
+	fake_faults.cut_parts = true;
+	start((struct migrate_options){.verify = true});
+	fake_fibers_run(120 * NS_PER_S);
+	assert_int_equal(vm->state, VM_IN_DOUBT);
+	assert_int_equal(migrate_decide(vm, false), 0);
+	fake_fibers_run(240 * NS_PER_S);
+	assert_null(fake_pair_find(0, "web"));
+	assert_non_null(fake_ds_content(0, NAME));
+	finish();
+}
+
 static void test_damage_everywhere(void **state)
 {
 	static uint64_t ends[4096];
@@ -506,6 +525,7 @@ int main(void)
 	    cmocka_unit_test(test_storage_fails),
 	    cmocka_unit_test(test_commit_fails),
 	    cmocka_unit_test(test_cut_everywhere),
+	    cmocka_unit_test(test_given_up_in_doubt),
 	    cmocka_unit_test(test_damage_everywhere),
 	    cmocka_unit_test(test_verify_finds_a_difference),
 	    cmocka_unit_test(test_hostile_records),
