@@ -32,13 +32,13 @@ def make_store(lab, path):
 @pytest.fixture(scope="module")
 def hosts(lab):
     lab.folder.mkdir(parents=True, exist_ok=True)
-    disks = [make_store(lab, lab.folder / f"{name}.img") for name in ("alpha", "beta")]
+    disks = [make_store(lab, lab.folder / f"{name}.img") for name in ("whelk", "conch")]
     web = guests.ticker("web", disks=["store main"], options="disk=1")
-    alpha = lab.host("alpha", vms=[web], second_disk=disks[0])
-    beta = lab.host("beta", second_disk=disks[1])
-    lab.start(alpha, beta)
-    yield alpha, beta
-    for host in (alpha, beta):
+    whelk = lab.host("whelk", vms=[web], second_disk=disks[0])
+    conch = lab.host("conch", second_disk=disks[1])
+    lab.start(whelk, conch)
+    yield whelk, conch
+    for host in (whelk, conch):
         host.check()
         host.kill()
 
@@ -57,24 +57,24 @@ def move(source, target):
 
 
 def test_there_and_back(lab, hosts):
-    alpha, beta = hosts
-    alpha.ok(f"disk-create main {DISK} 4M")
-    alpha.ok("start web")
-    with alpha.console("web") as con:
+    whelk, conch = hosts
+    whelk.ok(f"disk-create main {DISK} 4M")
+    whelk.ok("start web")
+    with whelk.console("web") as con:
         con.expect(r"work: tick 2 ", 60 * SCALE)
     # the target has no such datastore: refused, nothing moved
-    alpha.fails("migrate web beta --disk vda=fast", "disk vda datastore", MOVE_TIMEOUT)
-    move(alpha, beta)
-    move(beta, alpha)
+    whelk.fails("migrate web conch --disk vda=fast", "disk vda datastore", MOVE_TIMEOUT)
+    move(whelk, conch)
+    move(conch, whelk)
     # cancelled in the middle: the guest goes on, and nothing is left at the target
-    alpha.fails("migrate web beta --bandwidth 1 --timeout 2", "cancelled", MOVE_TIMEOUT)
-    alpha.follow("web", 2)
-    alpha.ok("destroy web")
+    whelk.fails("migrate web conch --bandwidth 1 --timeout 2", "cancelled", MOVE_TIMEOUT)
+    whelk.follow("web", 2)
+    whelk.ok("destroy web")
     for host in hosts:
         host.kill()
-    pgstore(lab, "check", alpha.second_disk)
-    pgstore(lab, "check", beta.second_disk)
-    assert DISK not in pgstore(lab, "list", beta.second_disk)
-    pgstore(lab, "get", alpha.second_disk, DISK, lab.folder / "vda")
+    pgstore(lab, "check", whelk.second_disk)
+    pgstore(lab, "check", conch.second_disk)
+    assert DISK not in pgstore(lab, "list", conch.second_disk)
+    pgstore(lab, "get", whelk.second_disk, DISK, lab.folder / "vda")
     low, high = disk_verify(lab.folder / "vda")
     assert 1 <= low <= high
