@@ -86,13 +86,15 @@ SRC_vmm     += vmm/mtrr.c vmm/guest_access.c vmm/decode_operand.c vmm/emulate_al
 SRC_vmm     += vmm/commands_vm.c vmm/commands_vm_show.c vmm/commands_vm_top.c vmm/commands_vm_define.c \
                vmm/commands_vm_console.c
 SRC_migrate += migrate/commands_move.c migrate/move_options.c
+# is a VM well where it is
+SRC_audit := $(addprefix migrate/,commands_audit.c validate.c validate_look.c)
 SRC_vmm     += vmm/vm_use.c
 # many VMs at once: apart, because a move needs none of it
 SRC_pool := $(addprefix migrate/,plan.c plan_balance.c queue.c pool.c commands_pool.c commands_queue.c)
 SRC_drivers += kernel/drivers/serial.c
 
 SRC := $(SRC_lib) $(SRC_arch) $(SRC_kernel) $(SRC_drivers) $(SRC_net) $(SRC_store) $(SRC_ds) \
-       $(SRC_vmm) $(SRC_dev) $(SRC_migrate) $(SRC_pool) $(SRC_stores) $(SRC_save)
+       $(SRC_vmm) $(SRC_dev) $(SRC_migrate) $(SRC_pool) $(SRC_stores) $(SRC_save) $(SRC_audit)
 OBJ := $(patsubst %,$(B)/obj/%.o,$(SRC))
 
 $(B)/pagurus.elf: $(OBJ) linker.ld
@@ -339,6 +341,8 @@ UNITS += plan use_average json
 UNIT_json := kernel/lib/json.c kernel/lib/format.c kernel/lib/strutil.c
 UNIT_use_average :=
 UNIT_plan := migrate/plan.c migrate/plan_balance.c kernel/lib/format.c kernel/lib/strutil.c
+UNITS += validate
+UNIT_validate := migrate/validate.c $(UNIT_LIB)
 UNIT_checks := migrate/checks.c $(UNIT_LIB)
 UNIT_MOVES := $(filter-out migrate/state.c migrate/commands_move.c migrate/move_options.c,$(SRC_migrate)) \
              tests/unit/fake_pair.c tests/unit/fake_fiber.c tests/unit/fake_kernel.c $(UNIT_LIB) \

@@ -7,6 +7,7 @@
 
 extern const struct command_group commands_move_group;
 extern const struct command_group commands_save_group;
+extern const struct command_group commands_audit_group;
 
 /* Blocks until that move ends: checks, progress, summary; Ctrl-C cancels. Its error, in words. */
 int commands_watch_move(struct console *con, uint32_t id);

@@ -10,6 +10,7 @@
 #include "kernel/time.h"
 #include "migrate/disks.h"
 #include "migrate/receive.h"
+#include "migrate/validate.h"
 
 #define YIELD_RECORDS 8 /* a fast link must not starve the other tasks */
 
@@ -206,6 +207,7 @@ static void receive_failed(struct receiver *rx, int err)
 void receive_move(struct receiver *rx)
 {
 	struct move *m = rx->m;
+	struct vm *came;
 	int err;
 
 	err = receive_records(rx);
@@ -224,5 +226,8 @@ void receive_move(struct receiver *rx)
 		m->p.finished_ns = time_ns();
 		frames_receive(m);
 	}
+	came = err ? NULL : m->vm;
 	move_end(m, err);
+	if (came)
+		validate_later(came);
 }

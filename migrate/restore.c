@@ -12,6 +12,7 @@
 #include "kernel/time.h"
 #include "migrate/receive.h"
 #include "migrate/save.h"
+#include "migrate/validate.h"
 #include "migrate/stream_store.h"
 #include "vmm/dev/vgenid.h"
 
@@ -227,6 +228,7 @@ static void restore_task(void *arg)
 {
 	struct restore *r = arg;
 	struct move *m = r->m;
+	struct vm *came;
 	int err;
 
 	err = read_all(r);
@@ -243,7 +245,10 @@ static void restore_task(void *arg)
 	stores_release(r->ds);
 	kfree(r->old);
 	kfree(r);
+	came = err ? NULL : m->vm;
 	move_end(m, err);
+	if (came)
+		validate_later(came);
 }
 
 /* Which object: one that was not used goes first. */

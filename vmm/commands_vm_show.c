@@ -183,6 +183,8 @@ int commands_run_info(struct console *con, int argc, char **argv)
 	if (copy.state == VM_OFF && copy.test_ended)
 		console_printf(con, "ended     by its test device, test status %u\n",
 			       copy.test_status);
+	if (copy.validated[0])
+		console_printf(con, "validated %s\n", copy.validated);
 	print_config(con, &copy.cfg);
 	if (has_generation)
 		print_uuid(con, "gen. id", generation);

@@ -254,7 +254,7 @@ int vm_start(struct vm *vm)
 	err = vm_boot(vm);
 	if (err)
 		goto undo_disks;
-	vm->crash_reason[0] = 0;
+	vm->crash_reason[0] = vm->validated[0] = 0;
 	vm->stats.starts++;
 	log_info("vm %s: started", vm->cfg.name);
 	run(vm);

@@ -72,6 +72,7 @@ struct vm_stats {
 	uint64_t exits[64]; /* by enum vcpu_exit_kind */
 	uint64_t run_ticks; /* in guest mode */
 	uint64_t starts;
+	uint64_t timer_irqs; /* interrupts that its timers asked for */
 };
 
 struct vm {
@@ -126,6 +127,7 @@ struct vm {
 	void *move;   /* migrate's own, opaque here */
 	struct ds_object **received; /* while an incoming VM is built: see vm_create_incoming */
 	struct vm_stats stats;
+	char validated[120];	/* what the last validation found, for `info`: migrate's words */
 	struct use_average use; /* of CPUs; vmm/vm_use.h */
 };
 

@@ -12,7 +12,8 @@ static const uint16_t gaps_ms[] = {50, 150, 250, 500, 1000, 2000, 4000, 8000, 14
 static void send_frame(struct announce *a, struct netbuf *nb, unsigned len)
 {
 	nb->len = len;
-	(void)network_send(a->port, nb);
+	if (!network_send(a->port, nb))
+		a->frames++;
 }
 
 static void send_ip4(struct announce *a, const uint8_t *ip)
@@ -61,6 +62,7 @@ void announce_start(struct announce *a, struct guest_port *port, const struct ne
 	a->port = port;
 	a->addrs = addrs;
 	a->round = 0;
+	a->frames = 0;
 	a->wire_unicast = port->stats.wire_unicast;
 	send_round(a);
 }

@@ -16,6 +16,7 @@ struct announce {
 	const struct net_addrs *addrs;
 	unsigned round;
 	uint64_t wire_unicast; /* the port's count at the start */
+	uint64_t frames;       /* sent since then; the port counts them among the guest's */
 };
 
 /*

@@ -182,6 +182,13 @@ def test_reset_after_a_move(pair, crab):
     meet(pair, crab)
     start_ender(crab)
     move(crab, pair.beta, "ender")
+    assert "FAIL" not in pair.beta.ok("validate ender", WAIT).text
+    press(pair.beta, "k", r"^Kernel panic")
+    result = pair.beta.fails("validate ender", "1 of", WAIT)
+    assert re.search(r'^FAIL +console +"Kernel panic - not syncing: asked for"', result.text,
+                     re.MULTILINE), result.text
+    assert re.search(r'^validated FAIL console: "Kernel panic', pair.beta.ok("info ender").text,
+                     re.MULTILINE)
     press(pair.beta, "r", r"^ender: reset\n(?:.*\n)*?guest: ready\n(?:.*\n)*?ender: second 1\n")
     switch_off(pair.beta, "ender", "p")
 

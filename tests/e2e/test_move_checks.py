@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Moves that the checks refuse: each says what differs, and nothing has changed."""
+import re
+
+from lab.host import SCALE
+
 
 def refused(pair, vm, target, words, source=None):
     source = source or pair.alpha
@@ -44,6 +48,13 @@ def test_disk_is_not_shared(pair):
     finally:
         pair.lab.net.show_disk(pair.disk2, "beta")
     pair.move("withdisk", pair.alpha)
+    result = pair.beta.ok("validate withdisk", 60 * SCALE)
+    for words in (r"state +running, it came by a move", r"disk vda +reserved by this host",
+                  r"vCPUs +1 of 1 ran here", r"timers +[1-9]", r"console +no sign"):
+        assert re.search(rf"^pass +{words}", result.text, re.MULTILINE), result.text
+    # it was done without being asked, too
+    assert re.search(r"migrate: withdisk: validated: pass disk vda: reserved",
+                     pair.beta.ok("log 60").text)
 
 
 def test_cpu_lacks_a_feature(pair):

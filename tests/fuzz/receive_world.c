@@ -183,6 +183,10 @@ int vm_resume(struct vm *vm)
 	return 0;
 }
 
+void validate_later(const struct vm *vm)
+{
+}
+
 void vm_service_wake(void)
 {
 }

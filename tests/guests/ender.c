@@ -2,7 +2,7 @@
 /*
  * The bare guest that ends when told to: prints a line a second, and a key typed
  * on its console picks the end. p: ACPI power-off · r: reset by port CF9h ·
- * t: triple fault · u: an exception whose stack is where no memory is · m: an instruction on MMIO
+ * k: what a kernel in trouble prints, and on it goes · t: triple fault · u: an exception whose stack is where no memory is · m: an instruction on MMIO
  * that no decoder carries out. The power button is only told of.
  */
 #include <stdint.h>
@@ -135,6 +135,9 @@ static void end(char how)
 		print("ender: reset\n");
 		outb(RESET_PORT, RESET_FULL);
 		break;
+	case 'k':
+		print("Kernel panic - not syncing: asked for\n");
+		break;
 	case 't':
 		__asm__ volatile("lidt %0; int3" : : "m"(none));
 		break;
@@ -145,7 +148,7 @@ static void end(char how)
 		__asm__ volatile("lgdt (%0)" : : "r"(NO_DEVICE));
 		break;
 	default:
-		print("ender: p r t u m\n");
+		print("ender: p r k t u m\n");
 		return;
 	}
 	print("ender: still here\n");

@@ -8,6 +8,7 @@
 #include "kernel/files.h"
 #include "kernel/lib/crc32c.h"
 #include "tests/unit/fake_pair.h"
+#include "migrate/validate.h"
 #include "vmm/vm_nics.h"
 
 uint64_t fake_stopped_ns, fake_skipped_ns;
@@ -798,6 +799,15 @@ void vm_service_wake(void)
 {
 }
 
+unsigned fake_validated[HOSTS];
+
+/* The move is over, and what the VM came by may be looked up. */
+void validate_later(const struct vm *vm)
+{
+	assert_false(vm->move_under_way);
+	fake_validated[fake_host]++;
+}
+
 /* It must become what went by on the wall since the guest stopped, wherever it goes on. */
 void vm_clock_skip(struct vm *vm, uint64_t ns)
 {
@@ -908,6 +918,7 @@ void fake_pair_reset(void)
 	memset(fake_states, 0, sizeof(fake_states));
 	memset(fake_stream_bytes, 0, sizeof(fake_stream_bytes));
 	memset(fake_nics, 0, sizeof(fake_nics));
+	memset(fake_validated, 0, sizeof(fake_validated));
 	fake_pair_nic = fake_pair_rests = false;
 	fake_pair_disk = NULL;
 	fake_faults = (struct fake_faults){.cut_at = UINT64_MAX,

@@ -65,7 +65,8 @@ struct fake_pair_disk {
 	void (*guest)(struct vm *vm, bool stops); /* writes; what is under way ends when it stops */
 };
 extern const struct fake_pair_disk *fake_pair_disk;
-extern bool fake_pair_nic; /* the next VM has a card; after fake_pair_reset */
+extern unsigned fake_validated[HOSTS]; /* VMs that are to be validated there */
+extern bool fake_pair_nic;	       /* the next VM has a card; after fake_pair_reset */
 
 /* When the guest stopped last; by how much its clock was set forward then. */
 extern uint64_t fake_stopped_ns, fake_skipped_ns;

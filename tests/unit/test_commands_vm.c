@@ -431,6 +431,10 @@ static void test_list_and_info(void **state)
 	memset(web.cfg.cmdline, 'x', sizeof(web.cfg.cmdline) - 1);
 	assert_int_equal(run("info web"), 0);
 	assert_non_null(strstr(out, web.cfg.cmdline)); /* whole, though long */
+	assert_null(strstr(out, "validated"));
+	strcpy(web.validated, "FAIL console: \"BUG: x\"");
+	assert_int_equal(run("info web"), 0);
+	assert_non_null(strstr(out, "validated FAIL console: \"BUG: x\"\r\n"));
 	web.state = VM_OFF;
 	web.test_ended = true;
 	web.test_status = 35;

@@ -66,6 +66,7 @@ static void assert_unmoved(void)
 {
 	assert_true(runs(0));
 	assert_null(fake_pair_find(1, "web"));
+	assert_int_equal(fake_validated[0] + fake_validated[1], 0);
 	assert_false(vm->move_under_way);
 	assert_false(vm->dirty.on);
 	assert_true(progress()->done);
@@ -84,6 +85,8 @@ static void assert_moved(void)
 	assert_false(there->move_under_way);
 	assert_true(fake_pair_same(before, there));
 	assert_int_equal(there->clock.frozen_tsc, 123456789);
+	assert_int_equal(fake_validated[1], 1);
+	assert_int_equal(fake_validated[0], 0);
 }
 
 /* ---- it works ---- */

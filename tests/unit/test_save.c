@@ -222,6 +222,7 @@ static void assert_runs(int host)
 	assert_false(there->move_under_way);
 	assert_true(fake_pair_same(before, there));
 	assert_int_equal(there->clock.frozen_tsc, 123456789);
+	assert_true(fake_validated[host] > 0);
 }
 
 /* ---- it works ---- */

@@ -337,12 +337,16 @@ static void test_periodic_without_burst(void **ctx)
 	wr(v, 0xb0, 0);
 	wr(v, 0x320, 0x30040);
 	assert_int_equal(fake_timers_armed(), 0);
+	assert_int_equal(vlapic_timer_due(v), 0);
 	fake_run(2750 * NS_PER_US);
 	assert_int_equal(rd(v, 0x390), 6250);
 	wr(v, 0x320, 0x20040);
 	assert_int_equal(vlapic_pending(v), -1);
+	assert_int_equal(vlapic_timer_due(v), vm_now_ns(v->vdev.vm) + 250 * NS_PER_US);
 	fake_run(250 * NS_PER_US);
 	assert_int_equal(take(v), 0x40);
+	/* what was due while it was masked was no interrupt */
+	assert_int_equal(v->vdev.vm->stats.timer_irqs, 13);
 }
 
 static void test_short_period_is_bounded(void **ctx)

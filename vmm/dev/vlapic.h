@@ -120,6 +120,9 @@ void vlapic_set_irq(struct vlapic *v, uint8_t vector, bool level);
 unsigned vlapic_deliver(struct vm *vm, uint8_t dest, bool logical, enum apic_delivery mode,
 			uint8_t vector, bool level);
 
+/* Guest time at which its timer asks for an interrupt next; 0: it does not. */
+uint64_t vlapic_timer_due(const struct vlapic *v);
+
 /* ---- between the files of the local APIC ---- */
 
 #define ESR_SEND_VECTOR	    0x20

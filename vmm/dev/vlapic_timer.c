@@ -85,6 +85,11 @@ static void timer_arm_not_before(struct vlapic *v, uint64_t earliest)
 		vtimer_arm(&v->timer, MAX(due, earliest));
 }
 
+uint64_t vlapic_timer_due(const struct vlapic *v)
+{
+	return v->s.lvt[LVT_TIMER] & APIC_LVT_MASKED ? 0 : timer_next_ns(v);
+}
+
 void vlapic_timer_arm(struct vlapic *v)
 {
 	timer_arm_not_before(v, 0);
@@ -94,8 +99,10 @@ void vlapic_timer_poll(struct vlapic *v)
 {
 	uint32_t lvt = v->s.lvt[LVT_TIMER];
 
-	if (timer_expire(v, vm_now_ns(v->vdev.vm)) && !(lvt & APIC_LVT_MASKED))
-		vlapic_set_irq(v, lvt & 0xff, false);
+	if (!timer_expire(v, vm_now_ns(v->vdev.vm)) || (lvt & APIC_LVT_MASKED))
+		return;
+	vlapic_set_irq(v, lvt & 0xff, false);
+	v->vdev.vm->stats.timer_irqs++;
 }
 
 static void timer_fire(struct vtimer *t)

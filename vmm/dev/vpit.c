@@ -37,6 +37,7 @@ static void vpit_poll(struct vpit *p, uint64_t now)
 		return;
 	vm_irq_set(p->vdev.vm, VPIT_GSI, false);
 	vm_irq_set(p->vdev.vm, VPIT_GSI, true);
+	p->vdev.vm->stats.timer_irqs++;
 	p->s.next_irq_ns = vpit_channel_next_rise(&p->s.chan[0], now);
 }
 

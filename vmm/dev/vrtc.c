@@ -87,6 +87,7 @@ static void vrtc_update_irq(struct vrtc *r)
 		return;
 	r->s.line = level;
 	vm_irq_set(r->vdev.vm, VRTC_GSI, level);
+	r->vdev.vm->stats.timer_irqs += level;
 }
 
 /* Bring register C up to now. */
