@@ -68,7 +68,7 @@ SRC_dev     := vmm/dev/vpm.c vmm/dev/vgenid.c vmm/dev/vfwcfg.c vmm/dev/vpci.c vm
                vmm/dev/vuart.c vmm/dev/vuart_regs.c vmm/dev/vlapic.c vmm/dev/vlapic_regs.c vmm/dev/vlapic_timer.c \
                vmm/dev/vlapic_ipi.c vmm/dev/vlapic_hw.c vmm/dev/vioapic.c vmm/dev/vpic.c vmm/dev/vpic_chip.c \
                vmm/dev/vpit.c vmm/dev/vpit_channel.c vmm/dev/vrtc.c vmm/dev/vrtc_time.c vmm/dev/vtestdev.c vmm/dev/vrng.c
-SRC_migrate := $(addprefix migrate/,accept.c checks.c commit.c disks.c facts.c frames.c handover.c migrate.c move.c \
+SRC_migrate := $(addprefix migrate/,accept.c audit.c audit_look.c checks.c checks_identity.c checks_saved.c commit.c disks.c estimate.c facts.c frames.c handover.c measure.c migrate.c move.c \
                  progress.c query.c receive.c receive_disk.c receive_files.c receive_offer.c receive_ram.c receive_state.c \
                  send.c send_disk.c send_round.c send_state.c send_stop.c state.c stop_policy.c stream.c \
                  stream_link.c)
@@ -343,7 +343,10 @@ UNIT_use_average :=
 UNIT_plan := migrate/plan.c migrate/plan_balance.c kernel/lib/format.c kernel/lib/strutil.c
 UNITS += validate
 UNIT_validate := migrate/validate.c $(UNIT_LIB)
-UNIT_checks := migrate/checks.c $(UNIT_LIB)
+UNITS += estimate measure
+UNIT_measure := migrate/measure.c tests/unit/fake_kernel.c
+UNIT_estimate := migrate/estimate.c migrate/stop_policy.c
+UNIT_checks := $(addprefix migrate/,checks.c checks_identity.c checks_saved.c audit.c) $(UNIT_LIB)
 UNIT_MOVES := $(filter-out migrate/state.c migrate/commands_move.c migrate/move_options.c,$(SRC_migrate)) \
              tests/unit/fake_pair.c tests/unit/fake_fiber.c tests/unit/fake_kernel.c $(UNIT_LIB) \
              vmm/guest_mem.c vmm/dev/state.c vmm/vm_config_check.c vmm/vm_config.c vmm/disk_log.c

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The checks before a move; each function asks about one thing. */
-#include "migrate/checks.h"
+#include "migrate/checks_inner.h"
 
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
 
 #define TSC_TOLERANCE_PPM 250 /* a clock off by no more than this is what NTP expects anyway */
 
-static struct check *check_add(struct check_list *l, bool passed, const char *name)
+struct check *check_add(struct check_list *l, bool passed, const char *name)
 {
 	static struct check overflow;
 	struct check *c = l->count < CHECKS_MAX ? &l->list[l->count++] : &overflow;
@@ -20,8 +20,8 @@ static struct check *check_add(struct check_list *l, bool passed, const char *na
 	return c;
 }
 
-static void check_words(struct check_list *l, bool passed, const char *name, const char *source,
-			const char *target)
+void check_words(struct check_list *l, bool passed, const char *name, const char *source,
+		 const char *target)
 {
 	struct check *c = check_add(l, passed, name);
 
@@ -29,8 +29,8 @@ static void check_words(struct check_list *l, bool passed, const char *name, con
 	str_copy(c->target, target, sizeof(c->target));
 }
 
-static struct check *check_numbers(struct check_list *l, bool passed, const char *name,
-				   uint64_t source, uint64_t target)
+struct check *check_numbers(struct check_list *l, bool passed, const char *name, uint64_t source,
+			    uint64_t target)
 {
 	struct check *c = check_add(l, passed, name);
 
@@ -39,8 +39,8 @@ static struct check *check_numbers(struct check_list *l, bool passed, const char
 	return c;
 }
 
-static void check_sizes(struct check_list *l, bool passed, const char *name, uint64_t source,
-			uint64_t target)
+void check_sizes(struct check_list *l, bool passed, const char *name, uint64_t source,
+		 uint64_t target)
 {
 	struct check *c = check_add(l, passed, name);
 
@@ -54,6 +54,16 @@ void checks_hello(struct check_list *l, const struct checks_input *in)
 		      in->source->version, in->target->version);
 	check_words(l, !strncmp(in->source->pool, in->target->pool, sizeof(in->source->pool)),
 		    "pool", in->source->pool, in->target->pool);
+}
+
+/* Which kinds of move that makes possible. */
+static void check_state(struct check_list *l, const struct checks_input *in)
+{
+	bool on = in->state == VM_RUNNING || in->state == VM_PAUSED;
+
+	if (!in->saved)
+		check_words(l, on, "power state", vm_state_name(in->state),
+			    on ? "hot or --suspend move" : "no hot move: not switched on");
 }
 
 static void check_host(struct check_list *l, const struct checks_input *in)
@@ -164,65 +174,6 @@ static void check_disk(struct check_list *l, const struct stream_disk *d,
 		    f->config_foreign ? "in use by others" : "free");
 }
 
-/* The words of a saved state's shared disk: who may write to it now? */
-static const char *parked_words(const struct stream_disk_fact *f)
-{
-	if (!f->list_count)
-		return "nobody: its target restarted";
-	if (f->source_listed && f->list_count == 1)
-		return "still";
-	return "another host took it";
-}
-
-/* Did anybody write to the disk of a saved VM since? */
-static void check_unchanged(struct check_list *l, const struct checks_input *in, unsigned i)
-{
-	const struct vm_disk_config *cfg = &in->offer->cfg.disks[i];
-	const struct stream_disk_fact *f = &in->facts->disks[i];
-	const struct stream_disk *d = &in->offer->disks[i];
-	char name[CHECK_NAME_LEN];
-	struct check *c;
-	bool same = true;
-
-	ksnprintf(name, sizeof(name), "disk %.7s unchanged", d->name);
-	if (cfg->shared) {
-		same = f->source_listed && f->list_count == 1;
-		check_words(l, same || in->force, name, "reserved by the save", parked_words(f));
-	} else if (cfg->in_store) {
-		same = d->digest == f->digest;
-		c = check_add(l, same || in->force, name);
-		ksnprintf(c->source, sizeof(c->source), "%016llx", (unsigned long long)d->digest);
-		ksnprintf(c->target, sizeof(c->target), "%016llx", (unsigned long long)f->digest);
-	} else {
-		same = false;
-		check_words(l, true, name, "unknown", "cannot be told: a plain disk");
-	}
-	if (!same && l->count && l->list[l->count - 1].result == CHECK_PASSED)
-		l->list[l->count - 1].result = CHECK_NOTE;
-}
-
-static void check_saved_disk(struct check_list *l, const struct checks_input *in, unsigned i)
-{
-	const struct vm_disk_config *cfg = &in->offer->cfg.disks[i];
-	const struct stream_disk_fact *f = &in->facts->disks[i];
-	const struct stream_disk *d = &in->offer->disks[i];
-	char name[CHECK_NAME_LEN];
-
-	ksnprintf(name, sizeof(name), "disk %.7s reachable", d->name);
-	check_words(l, !f->err, name, cfg->shared ? "shared" : cfg->local,
-		    f->err ? err_text(f->err) : "yes");
-	if (f->err)
-		return;
-	ksnprintf(name, sizeof(name), "disk %.7s sectors", d->name);
-	check_numbers(l, d->sectors == f->sectors, name, d->sectors, f->sectors);
-	check_unchanged(l, in, i);
-	if (cfg->shared || cfg->in_store)
-		return;
-	ksnprintf(name, sizeof(name), "disk %.7s same host", d->name);
-	check_words(l, !strncmp(in->source->host, in->target->host, sizeof(in->source->host)), name,
-		    in->source->host, in->target->host);
-}
-
 /* The network by name; the guest goes on believing in the MTU that it was told. */
 static void check_nic(struct check_list *l, const struct vm_nic_config *n,
 		      const struct stream_nic *sn, const struct stream_nic_fact *f)
@@ -243,29 +194,39 @@ void checks_run(struct check_list *l, const struct checks_input *in)
 {
 	unsigned disks = MIN(in->offer->cfg.disk_count, VM_MAX_DISKS);
 
+	check_state(l, in);
 	check_host(l, in);
 	check_cpu(l, in);
 	for (unsigned i = 0; i < disks; i++)
 		if (in->saved)
-			check_saved_disk(l, in, i);
+			checks_saved_disk(l, in, i);
 		else if (!in->offer->disks[i].shared)
 			check_copied_disk(l, in, i);
 		else
 			check_disk(l, &in->offer->disks[i], &in->facts->disks[i]);
 	for (unsigned i = 0; i < MIN(in->offer->cfg.nic_count, VM_MAX_NICS); i++)
 		check_nic(l, &in->offer->cfg.nics[i], &in->offer->nics[i], &in->facts->nics[i]);
+	checks_identity(l, in);
+	if (in->audit)
+		audit_judge(l, in);
+}
+
+const char *check_result_name(enum check_result r)
+{
+	static const char *const words[] = {"pass", "note", "FAIL"};
+
+	return words[r];
 }
 
 int check_text(const struct check_list *l, unsigned i, char *buf, size_t size)
 {
-	static const char *const words[] = {"pass", "note", "FAIL"};
 	const struct check *c;
 
 	if (i >= l->count)
 		return 0;
 	c = &l->list[i];
-	return ksnprintf(buf, size, "%-4s %-28s %-20s %s", words[c->result], c->name, c->source,
-			 c->target);
+	return ksnprintf(buf, size, "%-4s %-28s %-20s %s", check_result_name(c->result), c->name,
+			 c->source, c->target);
 }
 
 void check_reason(const struct check_list *l, char *buf, size_t size)

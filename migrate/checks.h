@@ -8,12 +8,15 @@
 #define MIGRATE_CHECKS_H
 
 #include "migrate/stream.h"
+#include "vmm/vm.h"
 
-#define CHECKS_MAX	64
+#define CHECKS_MAX	160
 #define CHECK_NAME_LEN	40
 #define CHECK_VALUE_LEN 40
 
 #define CHECK_NO_OTHER_MOVE "no other move" /* failed: it will pass later */
+
+struct audit;
 
 enum check_result { CHECK_PASSED, CHECK_NOTE, CHECK_FAILED };
 
@@ -33,15 +36,18 @@ struct checks_input {
 	const struct stream_hello *source, *target;
 	const struct stream_offer *offer;
 	const struct stream_facts *facts;
-	bool saved; /* the offer is a saved state's: source is what it was then */
-	bool force; /* saved: a disk that may have changed is a note */
+	const struct audit *audit; /* what was measured; NULL: nothing */
+	enum vm_state state;	   /* of the VM; not with saved */
+	bool saved;		   /* the offer is a saved state's: source is what it was then */
+	bool force;		   /* saved: a disk that may have changed is a note */
 };
 
 /* First only the hellos are compared: with another version nothing else means anything. */
 void checks_hello(struct check_list *l, const struct checks_input *in);
 void checks_run(struct check_list *l, const struct checks_input *in);
 
-/* Line i for the console, columns aligned: "ok   memory   256 MiB   1.2 GiB". 0 past the end. */
+const char *check_result_name(enum check_result r); /* "pass", "note", "FAIL" */
+/* Line i for the log, columns aligned: "ok   memory   256 MiB   1.2 GiB". 0 past the end. */
 int check_text(const struct check_list *l, unsigned i, char *buf, size_t size);
 /* The first failed one in a sentence, for the move's reason. */
 void check_reason(const struct check_list *l, char *buf, size_t size);

@@ -1,24 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* `validate`: is a VM well where it is. Seeing and judging are validate*.c's; here are words. */
+/* `audit` before a move, `validate` after it. Both only look; seeing and judging are elsewhere. */
 #include "migrate/commands_move.h"
 
 #include "kernel/mem.h"
+#include "migrate/move_options.h"
 #include "migrate/validate.h"
 #include "vmm/commands_vm.h"
-
-static const char *result_name(enum check_result r)
-{
-	static const char *const words[] = {"pass", "note", "FAIL"};
-
-	return words[r];
-}
 
 static int show_validation(struct console *con, const char *vm, const struct validate_list *l)
 {
 	table_begin(con, "RESULT|CHECK|WHAT WAS SEEN");
 	for (unsigned i = 0; i < l->count; i++) {
 		table_row(con);
-		table_cell(con, "%s", result_name(l->list[i].result));
+		table_cell(con, "%s", check_result_name(l->list[i].result));
 		table_cell(con, "%s", l->list[i].name);
 		table_cell(con, "%s", l->list[i].words);
 	}
@@ -52,7 +46,36 @@ static int run_validate(struct console *con, int argc, char **argv)
 	return err;
 }
 
+/* A dry run of a move, with measurements; its options change what is judged and estimated. */
+static int run_audit(struct console *con, int argc, char **argv)
+{
+	struct move_words words;
+	char why[160];
+	uint32_t id;
+	int err;
+
+	err = move_options_parse(argc - 3, argv + 3, &words, why, sizeof(why));
+	if (err)
+		return console_fail(con, err, "%s", why);
+	words.opt.audit = true;
+	err = commands_start_move(con, argv[1], argv[2], &words.opt, &id);
+	return err ? err : commands_watch_move(con, id);
+}
+
 static const struct command commands[] = {
+    {
+	.name = "audit",
+	.args = "VM HOST [OPTIONS]",
+	.summary = "would a move go well? checks and measurements, nothing is moved",
+	.help = "Example: audit web beta --max-downtime 100\n"
+		"The checks of 'migrate', and how fast link and disks are against what the guest\n"
+		"does now, what it knows its machine by, and how long a move would take. The\n"
+		"options are those of 'migrate'. Takes some seconds; the guest runs on.\n",
+	.min_args = 2,
+	.max_args = 13,
+	.run = run_audit,
+	.complete = commands_complete_move,
+    },
     {
 	.name = "validate",
 	.args = "VM",

@@ -37,17 +37,30 @@ static void print_text(struct console *con, const char *text)
 	}
 }
 
-/* All lines or none: printing may block, and then the list may be gone. */
+/* Printing may block, and then the list may be gone. */
 static bool print_checks(struct console *con, uint32_t id)
 {
-	char text[TEXT_MAX];
-	const struct check_list *l;
+	const struct check_list *l = migrate_checks(id);
 
-	if (!migrate_checks(id))
+	if (!l)
 		return false;
-	for (unsigned i = 0; (l = migrate_checks(id)) && check_text(l, i, text, sizeof(text)) > 0;
-	     i++)
-		print_text(con, text);
+	if (!l->count)
+		return true;
+	table_begin(con, "RESULT|CHECK|HERE|THERE");
+	for (unsigned i = 0;; i++) {
+		const struct check *c;
+
+		table_row(con);
+		l = migrate_checks(id);
+		if (!l || i >= l->count)
+			break;
+		c = &l->list[i];
+		table_cell(con, "%s", check_result_name(c->result));
+		table_cell(con, "%s", c->name);
+		table_cell(con, "%s", c->source[0] ? c->source : "-");
+		table_cell(con, "%s", c->target[0] ? c->target : "-");
+	}
+	table_end(con);
 	return true;
 }
 
@@ -111,6 +124,32 @@ int commands_watch_move(struct console *con, uint32_t id)
 	return watch_move(&w);
 }
 
+int commands_start_move(struct console *con, const char *name, const char *host,
+			const struct migrate_options *opt, uint32_t *id)
+{
+	struct vm *vm = commands_find_vm(con, name);
+	const struct peer *peer = peers_find(host);
+	int err;
+
+	if (!vm)
+		return -E_NOENT;
+	if (!peer)
+		return console_fail(con, -E_NOENT,
+				    "host '%.31s': not heard on the wire; 'peers' shows who is",
+				    host);
+	err = migrate_start(vm, peer, opt, id);
+	if (err == -E_STATE)
+		return console_fail(con, err,
+				    "vm '%.31s' is %s: hot and --suspend moves take one that is "
+				    "running or paused",
+				    name, vm_state_name(vm->state));
+	if (err)
+		return console_fail(con, err, "vm '%s' is %s%s: the move was not started: %s", name,
+				    vm_state_name(vm->state),
+				    vm->move_under_way ? " and on a move" : "", err_text(err));
+	return 0;
+}
+
 static int run_all(struct console *con, const char *host, const struct move_words *words)
 {
 	if (words->timeout_ns)
@@ -122,10 +161,8 @@ static int run_all(struct console *con, const char *host, const struct move_word
 static int run_migrate(struct console *con, int argc, char **argv)
 {
 	struct watch w = {.con = con, .timeout_at = TIME_NEVER};
-	const struct peer *peer;
 	struct move_words words;
 	char why[160];
-	struct vm *vm;
 	int err;
 
 	err = move_options_parse(argc - 3, argv + 3, &words, why, sizeof(why));
@@ -133,19 +170,9 @@ static int run_migrate(struct console *con, int argc, char **argv)
 		return console_fail(con, err, "%s", why);
 	if (strcmp(argv[1], "--all") == 0)
 		return run_all(con, argv[2], &words);
-	vm = commands_find_vm(con, argv[1]);
-	if (!vm)
-		return -E_NOENT;
-	peer = peers_find(argv[2]);
-	if (!peer)
-		return console_fail(con, -E_NOENT,
-				    "host '%.31s': not heard on the wire; 'peers' shows who is",
-				    argv[2]);
-	err = migrate_start(vm, peer, &words.opt, &w.id);
+	err = commands_start_move(con, argv[1], argv[2], &words.opt, &w.id);
 	if (err)
-		return console_fail(con, err, "vm '%s' is %s%s: the move was not started: %s",
-				    argv[1], vm_state_name(vm->state),
-				    vm->move_under_way ? " and on a move" : "", err_text(err));
+		return err;
 	if (words.timeout_ns)
 		w.timeout_at = time_ns() + words.timeout_ns;
 	return watch_move(&w);
@@ -240,13 +267,12 @@ static int run_cancel(struct console *con, int argc, char **argv)
 	return err;
 }
 
-static void complete_migrate(struct completion *c, int argc, char **argv)
+void commands_complete_move(struct completion *c, int argc, char **argv)
 {
 	const struct peer *p;
 
 	if (argc == 1) {
 		commands_complete_vm(c, argc, argv);
-		completion_add(c, "--all");
 		return;
 	}
 	if (argc > 2) {
@@ -258,6 +284,13 @@ static void complete_migrate(struct completion *c, int argc, char **argv)
 		if (p)
 			completion_add(c, p->name);
 	}
+}
+
+static void complete_migrate(struct completion *c, int argc, char **argv)
+{
+	commands_complete_move(c, argc, argv);
+	if (argc == 1)
+		completion_add(c, "--all");
 }
 
 static const struct command commands[] = {

@@ -60,12 +60,14 @@ int facts_offer(const struct vm *vm, struct stream_offer *o)
 static int look_at_reservation(struct aoe_disk *d, const struct stream_disk *sd,
 			       struct stream_disk_fact *f)
 {
+	uint64_t asked_ns = time_ns();
 	struct aoe_reservation r;
 	int err;
 
 	err = aoe_reserve_read(d, &r, time_ns() + LOOK_NS);
 	if (err)
 		return err;
+	f->speed.read_ns = MAX(time_ns() - asked_ns, 1ull);
 	f->list_count = (uint8_t)MIN(r.count, 255);
 	for (unsigned i = 0; i < MIN(r.count, ARRAY_SIZE(r.macs)); i++)
 		if (!memcmp(r.macs[i], sd->mac, sizeof(sd->mac)))
@@ -121,6 +123,18 @@ static bool offered_before(const struct stream_offer *o, unsigned i)
 	return false;
 }
 
+/* One of the same name is another question. */
+static bool uuid_taken(const struct vm_config *cfg)
+{
+	const struct vm *vm;
+
+	for (unsigned i = 0; (vm = vm_at(i)); i++)
+		if (!memcmp(vm->cfg.uuid, cfg->uuid, sizeof(cfg->uuid)) &&
+		    strcmp(vm->cfg.name, cfg->name))
+			return true;
+	return false;
+}
+
 void facts_gather(const struct stream_offer *o, struct stream_facts *f)
 {
 	struct mem_stats mem;
@@ -136,6 +150,8 @@ void facts_gather(const struct stream_offer *o, struct stream_facts *f)
 		f->flags |= FACT_DRAINED;
 	if (vm_find(o->cfg.name))
 		f->flags |= FACT_NAME_TAKEN;
+	if (uuid_taken(&o->cfg))
+		f->flags |= FACT_UUID_TAKEN;
 	for (unsigned i = 0; i < o->cfg.disk_count; i++)
 		if (o->cfg.disks[i].shared)
 			f->disks[i].err =

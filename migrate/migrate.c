@@ -29,7 +29,8 @@ int migrate_start(struct vm *vm, const struct peer *to, const struct migrate_opt
 	m->opt = *opt;
 	if (!m->opt.max_downtime_ns)
 		m->opt.max_downtime_ns = MIGRATE_DEFAULT_DOWNTIME_NS;
-	m->p.dry_run = opt->dry_run;
+	m->opt.dry_run |= opt->audit;
+	m->p.dry_run = m->opt.dry_run;
 	entropy_fill(m->uuid, sizeof(m->uuid));
 	str_copy(m->p.vm, vm->cfg.name, sizeof(m->p.vm));
 	str_copy(m->p.peer, to->name, sizeof(m->p.peer));
@@ -99,7 +100,7 @@ const struct check_list *migrate_checks(uint32_t id)
 {
 	struct move *m = find(id);
 
-	return m ? m->checks : NULL;
+	return m && (m->checked || m->ended) ? m->checks : NULL;
 }
 
 uint32_t migrate_id_at(unsigned index)

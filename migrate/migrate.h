@@ -24,6 +24,7 @@ struct migrate_options {
 	enum dirty_method dirty;
 	bool verify;  /* compare every page before commitment, while the guest is stopped */
 	bool dry_run; /* stop after the checks */
+	bool audit;   /* dry_run, and measure what the move would depend on */
 	struct migrate_disk_option disks[VM_MAX_DISKS];
 	unsigned disk_count;
 	bool suspend; /* no pre-copy: the guest stands still while all of it goes */

@@ -76,6 +76,8 @@ void move_end(struct move *m, int err)
 		link_close(m->link);
 	m->link = NULL;
 	stream_close(&m->st);
+	kfree(m->audit);
+	m->audit = NULL;
 	kfree(m->offer);
 	kfree(m->facts);
 	kfree(m->bits);

@@ -16,12 +16,15 @@
 #define MOVE_ANSWER_NS (20 * NS_PER_S) /* a peer that is alive answers within this */
 
 struct disk_copy;
+struct audit;
 
 struct move {
 	uint32_t id;	  /* for the console */
 	uint8_t uuid[16]; /* in the stream */
 	struct move_progress p;
 	struct check_list *checks; /* source; NULL before the checks */
+	bool checked;		   /* all of them were made */
+	struct audit *audit;	   /* source, for `audit` only */
 	struct migrate_options opt;
 	struct peer peer;
 	struct vm *vm; /* NULL once this host has it no more */
@@ -119,6 +122,9 @@ int must_check send_pre_copy(struct move *m);
 int must_check send_stop_and_copy(struct move *m);
 int must_check send_state(struct move *m);
 uint64_t send_state_bytes(const struct vm *vm);
+#define SEND_PAGE_COST (STREAM_PAGE_SIZE + 4096 / 16) /* link and Ethernet headers: 6% */
+/* What a blackout takes however few pages are left; rate: bytes/s, 0: not known. */
+uint64_t send_fixed_ns(const struct move *m, uint64_t rate, uint64_t rtt_ns);
 int must_check send_digests(struct move *m);
 
 /* receive.c, receive_ram.c, receive_state.c, receive_files.c */

@@ -18,7 +18,7 @@
 
 #define MAY(name) (1u << STREAM_##name)
 static const uint32_t may_come[PHASES] = {
-    [PHASE_OFFER] = MAY(OFFER),
+    [PHASE_OFFER] = MAY(OFFER) | MAY(PROBE),
     [PHASE_RESERVE] = MAY(FILE) | MAY(FILE_DATA) | MAY(DISK) | MAY(RESERVE),
     [PHASE_PRE_COPY] =
 	MAY(PAGES) | MAY(ZERO_RUNS) | MAY(DISK_DATA) | MAY(DISK_HOLES) | MAY(ROUND_END) | MAY(STOP),
@@ -88,6 +88,15 @@ static int take_state_end(struct receiver *rx, const struct stream_record *r)
 	return 0;
 }
 
+/* Its acknowledgement by the link is the answer; but nobody keeps us busy with it. */
+static int receive_probe(struct receiver *rx)
+{
+	if (++rx->probes <= STREAM_PROBES_MAX)
+		return 0;
+	return stream_fail(&rx->m->st, -E_PROTO, "more than %u PROBE records came",
+			   STREAM_PROBES_MAX);
+}
+
 static int take(struct receiver *rx, const struct stream_record *r)
 {
 	struct move *m = rx->m;
@@ -95,6 +104,8 @@ static int take(struct receiver *rx, const struct stream_record *r)
 	switch (r->type) {
 	case STREAM_OFFER:
 		return receive_offer(rx, r);
+	case STREAM_PROBE:
+		return receive_probe(rx);
 	case STREAM_FILE:
 		return received_file_begin(m, &rx->file, r);
 	case STREAM_FILE_DATA:

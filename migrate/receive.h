@@ -21,6 +21,7 @@ struct receiver {
 	struct ds_object *disks[VM_MAX_DISKS]; /* made here, until the VM takes them over */
 	struct stream_verified sum;
 	uint64_t digest_next;
+	unsigned probes;
 	/* A saved state has no source that judges: called when offer and facts are there. */
 	int (*judge)(struct receiver *rx);
 	void *ctx; /* judge's */

@@ -10,6 +10,7 @@
 #include "kernel/store/ds_disk.h"
 #include "kernel/store/stores.h"
 #include "migrate/disks.h"
+#include "migrate/measure.h"
 #include "migrate/receive.h"
 
 void receive_disk_fact(const struct stream_offer *o, unsigned disk, struct stream_disk_fact *f)
@@ -34,6 +35,8 @@ void receive_disk_fact(const struct stream_offer *o, unsigned disk, struct strea
 	f->free = stat.free;
 	disk_object_name(&o->cfg, disk, name);
 	f->taken = !ds_find(ds, name, &info);
+	if (o->flags & OFFER_MEASURE)
+		measure_store(ds, &f->speed);
 }
 
 /* ---- reservation -------------------------------------------------------------------- */

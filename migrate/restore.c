@@ -47,6 +47,7 @@ static int judge_by_checks(struct restore *r)
 	checks_hello(m->checks, &in);
 	if (!m->checks->failed)
 		checks_run(m->checks, &in);
+	m->checked = true;
 	if (!m->checks->failed)
 		return 0;
 	check_reason(m->checks, m->st.reason, sizeof(m->st.reason));

@@ -9,6 +9,7 @@
 #include "kernel/log.h"
 #include "kernel/mem.h"
 #include "kernel/time.h"
+#include "migrate/audit.h"
 #include "migrate/disks.h"
 
 static uint64_t answer_deadline(void)
@@ -86,7 +87,7 @@ int send_alloc(struct move *m)
 static int send_pre_migration(struct move *m)
 {
 	struct stream_hello mine, theirs;
-	struct checks_input in = {.source = &mine, .target = &theirs};
+	struct checks_input in = {.source = &mine, .target = &theirs, .state = m->vm->state};
 	struct stream_record r;
 	int err;
 
@@ -104,8 +105,11 @@ static int send_pre_migration(struct move *m)
 	if (err)
 		return move_fail(m, err, "describing the VM");
 	err = send_disks_offer(m);
+	if (!err && m->opt.audit)
+		err = audit_probe(m);
 	if (err)
 		return err;
+	m->offer->flags = m->opt.audit ? OFFER_MEASURE : 0;
 	err = stream_send(&m->st, STREAM_OFFER, m->offer, sizeof(*m->offer));
 	if (err)
 		return err;
@@ -113,9 +117,16 @@ static int send_pre_migration(struct move *m)
 	if (err)
 		return err;
 	memcpy(m->facts, r.payload, sizeof(*m->facts));
+	if (m->opt.audit) {
+		err = audit_look(m);
+		if (err)
+			return err;
+	}
 	in.offer = m->offer;
 	in.facts = m->facts;
+	in.audit = m->audit;
 	checks_run(m->checks, &in);
+	m->checked = true;
 	return judge(m);
 }
 

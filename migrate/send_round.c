@@ -14,11 +14,10 @@
 
 #define ROUND_TRIPS    6 /* in stop-and-copy and commitment; the wire is drained then */
 #define FIXED_NS       (5 * NS_PER_MS)	/* pausing, resuming, announcing */
+#define DISK_KEEP_NS   (20 * NS_PER_MS) /* the target makes a copied disk durable, and commits it */
 #define VERIFY_PAGE_NS 2000		/* digest of one page at both ends */
 #define VERIFY_DISK_NS (20 * NS_PER_MS) /* digest of a MiB of disk at both ends */
-#define DISK_KEEP_NS   (20 * NS_PER_MS) /* the target makes a copied disk durable, and commits it */
 #define DRAIN_NS       (30 * NS_PER_S)
-#define PAGE_COST      (STREAM_PAGE_SIZE + 4096 / 16) /* link and Ethernet headers: 6% */
 
 static int flush_pages(struct move *m)
 {
@@ -186,6 +185,21 @@ static void measure(struct move *m, uint64_t t0, uint64_t bytes0)
 	m->p.disk_rate = mul_div(m->p.disk_left, NS_PER_S, ns);
 }
 
+static uint64_t state_ns(const struct move *m, uint64_t rate)
+{
+	return rate ? send_state_bytes(m->vm) * NS_PER_MS / (rate / 1000 + 1) : 0;
+}
+
+uint64_t send_fixed_ns(const struct move *m, uint64_t rate, uint64_t rtt_ns)
+{
+	uint64_t ns = FIXED_NS + ROUND_TRIPS * rtt_ns;
+
+	for (unsigned i = 0; i < m->vm->disk_count; i++)
+		if (disk_is_copied(&m->vm->disks[i]))
+			return ns + DISK_KEEP_NS + state_ns(m, rate);
+	return ns + state_ns(m, rate);
+}
+
 static struct stop_decision decide(struct move *m, unsigned stalled)
 {
 	uint64_t verify_ns = 0;
@@ -196,18 +210,14 @@ static struct stop_decision decide(struct move *m, unsigned stalled)
 	    .pages_left = m->p.pages_left,
 	    .disk_left = m->p.disk_left,
 	    .disk_rate = m->p.disk_rate,
-	    .page_cost = PAGE_COST,
+	    .page_cost = SEND_PAGE_COST,
 	    .max_downtime_ns = m->opt.max_downtime_ns,
 	    .round = m->p.round,
 	    .stalled = stalled,
 	};
 
 	link_get_stats(m->link, &ls);
-	in.fixed_ns = FIXED_NS + ROUND_TRIPS * ls.rtt_min_ns;
-	if (m->copy)
-		in.fixed_ns += DISK_KEEP_NS;
-	if (m->p.rate)
-		in.fixed_ns += send_state_bytes(m->vm) * NS_PER_MS / (m->p.rate / 1000 + 1);
+	in.fixed_ns = send_fixed_ns(m, m->p.rate, ls.rtt_min_ns);
 	if (m->opt.verify)
 		verify_ns = m->p.pages_total * VERIFY_PAGE_NS +
 			    mul_div(m->p.disk_total, VERIFY_DISK_NS, MiB);
@@ -314,7 +324,7 @@ int send_pre_copy(struct move *m)
 		err = run_round(m);
 		if (err)
 			return err;
-		left = m->p.pages_left * PAGE_COST + m->p.disk_left;
+		left = m->p.pages_left * SEND_PAGE_COST + m->p.disk_left;
 		stalled = left >= before ? stalled + 1 : 0;
 		before = left;
 		d = decide(m, stalled);

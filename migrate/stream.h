@@ -26,6 +26,7 @@
 #define STREAM_DIGESTS_MAX 8192		      /* pages in one DIGESTS */
 #define STREAM_BLOCK	   (64 * 1024)	      /* of a disk: most in one DISK_DATA */
 #define STREAM_HOLES_MAX   2048		      /* runs in one DISK_HOLES */
+#define STREAM_PROBES_MAX  32		      /* before one OFFER */
 #define STREAM_TEXT_MAX	   160
 #define STREAM_FILES_MAX   (2 + VM_MAX_MODULES) /* kernel, initrd, modules */
 
@@ -64,7 +65,8 @@
 	X(DISK_DATA, 26, sizeof(struct stream_disk_data) + 512,                                    \
 	  sizeof(struct stream_disk_data) + STREAM_BLOCK, 's')                                     \
 	X(DISK_HOLES, 27, sizeof(struct stream_disk_holes) + sizeof(struct stream_hole),           \
-	  sizeof(struct stream_disk_holes) + STREAM_HOLES_MAX * sizeof(struct stream_hole), 's')
+	  sizeof(struct stream_disk_holes) + STREAM_HOLES_MAX * sizeof(struct stream_hole), 's')   \
+	X(PROBE, 28, 1, STREAM_CHUNK, 's')
 
 #define STREAM_TYPE(name, number, least, most, from) STREAM_##name = (number),
 enum stream_type { STREAM_RECORDS(STREAM_TYPE) STREAM_TYPES };
@@ -121,7 +123,16 @@ struct stream_offer {
 	struct stream_disk disks[VM_MAX_DISKS]; /* in the order of cfg.disks */
 	struct stream_nic nics[VM_MAX_NICS];	/* in the order of cfg.nics */
 	struct stream_file files[STREAM_FILES_MAX];
-	uint32_t file_count, pad;
+	uint32_t file_count, flags; /* OFFER_* */
+};
+#define OFFER_MEASURE 1u /* an audit: how fast are the datastores there? */
+
+/* What reading takes; 0: not measured. */
+struct stream_speed {
+	uint64_t
+	    read_ns; /* 4 KiB; of a shared disk at the target, reserved by the source: a command */
+	uint64_t rate;	   /* in a row, bytes/s */
+	uint64_t flush_ns; /* with nothing much to flush */
 };
 
 struct stream_disk_fact {
@@ -134,6 +145,7 @@ struct stream_disk_fact {
 	char store[32]; /* where it would go */
 	uint8_t taken;	/* an object of that name is there */
 	uint8_t pad2[7];
+	struct stream_speed speed; /* of the shared disk or of the datastore */
 };
 
 struct stream_nic_fact {
@@ -144,7 +156,8 @@ struct stream_nic_fact {
 #define FACT_RUNS_GUESTS 1u
 #define FACT_NAME_TAKEN	 2u
 #define FACT_MOVE_BUSY	 4u
-#define FACT_DRAINED	 8u /* takes no VMs */
+#define FACT_DRAINED	 8u  /* takes no VMs */
+#define FACT_UUID_TAKEN	 16u /* another VM there has the UUID */
 
 /* What the target found. The source judges (migrate/checks.h). */
 struct stream_facts {
@@ -182,6 +195,8 @@ struct stream_disk_data {
 	uint32_t disk, pad;
 	uint64_t offset; /* bytes */
 };
+
+/* PROBE's bytes mean nothing: an audit measures the link with them. */
 
 /* Then runs of bytes that are zero: */
 struct stream_disk_holes {
@@ -262,8 +277,8 @@ _Static_assert(sizeof(struct cpuid_policy) == 1576, "wire format");
 _Static_assert(sizeof(struct stream_offer) ==
 		   sizeof(struct vm_config) + 1576 + 576 + 32 + 6 * 144 + 8,
 	       "wire format");
-_Static_assert(sizeof(struct stream_disk_fact) == 72, "wire format");
-_Static_assert(sizeof(struct stream_facts) == 1576 + 16 + 576 + 32 + 8, "wire format");
+_Static_assert(sizeof(struct stream_disk_fact) == 96, "wire format");
+_Static_assert(sizeof(struct stream_facts) == 1576 + 16 + 768 + 32 + 8, "wire format");
 _Static_assert(sizeof(struct stream_reserved) == 64, "wire format");
 _Static_assert(sizeof(struct stream_run) == 16, "wire format");
 _Static_assert(sizeof(struct stream_round_end) == 16, "wire format");

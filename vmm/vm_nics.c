@@ -30,6 +30,14 @@ unsigned vm_nic_mtu(const struct vm *vm, unsigned nic)
 	return vm->nics[nic]->s.mtu;
 }
 
+void vm_nic_traffic(const struct vm *vm, unsigned nic, uint64_t *frames, uint64_t *bytes)
+{
+	const struct guest_port_stats *s = &vm->nics[nic]->port.stats;
+
+	*frames = s->rx_frames + s->tx_frames;
+	*bytes = s->rx_bytes + s->tx_bytes;
+}
+
 unsigned vm_nic_look(const struct vm_nic_config *cfg, bool *mac_taken)
 {
 	const struct network *net = network_find(cfg->network);

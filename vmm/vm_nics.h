@@ -11,6 +11,8 @@ int must_check vm_build_nics(struct vm *vm);
 
 /* What the guest was told that its card carries, bytes of IP packet. */
 unsigned vm_nic_mtu(const struct vm *vm, unsigned nic);
+/* Frames and bytes of them, to and from the guest, since its card joined the network here. */
+void vm_nic_traffic(const struct vm *vm, unsigned nic, uint64_t *frames, uint64_t *bytes);
 /* On this host: MTU of the network that cfg names, 0 for none; has somebody cfg's MAC there? */
 unsigned vm_nic_look(const struct vm_nic_config *cfg, bool *mac_taken);
 

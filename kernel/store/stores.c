@@ -43,6 +43,14 @@ const char *stores_name(const struct datastore *ds)
 	return "?";
 }
 
+struct blkdev *stores_disk(const struct datastore *ds)
+{
+	for (unsigned i = 0; i < store_count; i++)
+		if (stores[i].ds == ds)
+			return stores[i].part ? stores[i].part : stores[i].bd;
+	return NULL;
+}
+
 static void count_hold(const struct datastore *ds, int by)
 {
 	for (unsigned i = 0; i < store_count; i++)

@@ -39,6 +39,8 @@ void stores_forget(void);
 const struct store *stores_at(unsigned index);	 /* NULL past the end; also those not open */
 struct datastore *stores_find(const char *name); /* open ones; NULL: none of that name */
 const char *stores_name(const struct datastore *ds);
+/* What an open store is on, for measuring; NULL: it is not open any more. */
+struct blkdev *stores_disk(const struct datastore *ds);
 /* host.conf's default_store, else the first on a local disk, else the first; NULL: none is open. */
 struct datastore *stores_default(void);
 /* The open store that has an object of this name, NULL: none. Does not block. */

@@ -14,11 +14,22 @@ def test_dirty_tracking_method(pair, method):
 
 
 def test_dry_run_moves_nothing(pair):
-    host = pair.run("tiny")
-    host.ok("migrate tiny beta --dry-run", timeout=60)
-    assert host.state("tiny") == "running"
-    assert pair.beta.state("tiny") is None
-    host.follow("tiny", 2)
+    """Neither the checks alone nor with measurements: and these are there, whatever they are."""
+    host = pair.run("withdisk")
+    result = host.ok("migrate withdisk beta --dry-run", timeout=60)
+    assert re.search(r"^RESULT +CHECK +HERE +THERE$", result.text, re.MULTILINE), result.text
+    assert "estimate" not in result.text
+    result = host.ok("audit withdisk beta --max-downtime 3000", timeout=120)
+    for words in (r"pass +power state +running +hot", r"pass +identity: UUID +[0-9a-f-]{36} +stays",
+                  r"\w+ +link throughput +the guest changes [\d.]+ \w+/s +carries [\d.]+ \w+/s",
+                  r"\w+ +disk vda read +\d+\.\d+ ms, \S+ \w+/s +\d+\.\d+ ms to answer",
+                  r"\w+ +disk vda load +\d+ requests/s", r"pass +identity: disk vda +4 MiB, AoE e2.0",
+                  r"\w+ +estimate: time +\S+ \w+, \d+ rounds", r"\w+ +estimate: blackout"):
+        assert re.search(rf"^{words}", result.text, re.MULTILINE), (words, result.text)
+    assert "FAIL" not in result.text
+    assert host.state("withdisk") == "running"
+    assert pair.beta.state("withdisk") is None
+    host.follow("withdisk", 2)
 
 
 def test_ping_pong(pair):

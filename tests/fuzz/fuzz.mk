@@ -38,10 +38,10 @@ FUZZ_vpci    = $(UNIT_vrng) tests/fuzz/device.c
 FUZZ_stream  = migrate/stream.c tests/unit/fake_kernel.c kernel/lib/crc32c.c kernel/lib/err.c \
                kernel/lib/format.c kernel/lib/strutil.c
 FUZZ_datastore = $(UNIT_DS)
-FUZZ_checks  = migrate/checks.c vmm/cpuid_policy.c vmm/cpu_features.c kernel/lib/err.c \
+FUZZ_checks  = $(addprefix migrate/,checks.c checks_identity.c checks_saved.c audit.c) vmm/cpuid_policy.c vmm/cpu_features.c kernel/lib/err.c \
                kernel/lib/format.c kernel/lib/strutil.c
 
-FUZZ_MIGRATE = $(filter-out $(addprefix migrate/,state.c migrate.c move_options.c commands_move.c send%),\
+FUZZ_MIGRATE = $(filter-out $(addprefix migrate/,state.c migrate.c move_options.c commands_move.c send% audit_look.c),\
                $(SRC_migrate))
 FUZZ_receive = tests/fuzz/receive_world.c tests/fuzz/receive_host.c tests/fuzz/receive_disks.c vmm/disk_log.c $(FUZZ_MIGRATE) $(FUZZ_vapic) $(UNIT_vuart) $(UNIT_vpic) \
                $(UNIT_vpit) $(UNIT_vrtc) vmm/dev/vpm.c vmm/vcpu_state.c vmm/vcpu_check.c vmm/guest_mem.c \

@@ -7,6 +7,7 @@
 
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/fake_kernel.h"
+#include "migrate/audit.h"
 #include "migrate/checks.h"
 
 static struct stream_hello mine = {.magic = STREAM_MAGIC,
@@ -15,6 +16,11 @@ static struct stream_hello mine = {.magic = STREAM_MAGIC,
 				   .boot_id = 11,
 				   .host = "alpha",
 				   .pool = "lab"};
+
+const char *vm_state_name(enum vm_state s)
+{
+	return "running";
+}
 
 static void good_policy(struct cpuid_policy *p)
 {
@@ -76,11 +82,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct stream_facts facts;
 	static struct stream_offer offer;
 	static struct check_list list;
+	static const struct audit measured = {.estimate.why = ""};
 	struct checks_input in = {
 	    .source = &mine, .target = &theirs, .offer = &offer, .facts = &facts};
 	struct fuzz f = {data, size};
 
 	in.saved = size % 2;
+	in.state = VM_RUNNING;
+	in.audit = size % 3 ? &measured : NULL;
 	theirs = mine;
 	good_offer(&offer);
 	good_facts(&facts);
@@ -93,8 +102,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	words_end(&list);
 	checks_run(&list, &in);
 	words_end(&list);
-	if (!list.failed)
+	if (!list.failed) /* fewer CPUs are a note */
 		assert_true(facts.host.phys_bits >= 40 && (facts.host.xcr0 & 7) == 7 &&
-			    facts.free_bytes >= 64 * MiB && facts.cpus >= 2);
+			    facts.free_bytes >= 64 * MiB);
 	return 0;
 }

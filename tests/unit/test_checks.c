@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "migrate/audit.h"
 #include "migrate/checks.h"
 #include "tests/unit/fake_kernel.h"
 
@@ -24,6 +25,11 @@ unsigned cpuid_policy_compare(const struct cpuid_policy *guest, const struct cpu
 	return differences;
 }
 
+const char *vm_state_name(enum vm_state s)
+{
+	return s == VM_RUNNING ? "running" : s == VM_PAUSED ? "paused" : "off";
+}
+
 static void good(void)
 {
 	memset(&source, 0, sizeof(source));
@@ -31,6 +37,7 @@ static void good(void)
 	memset(&facts, 0, sizeof(facts));
 	memset(&list, 0, sizeof(list));
 	differences = 0;
+	in.state = VM_RUNNING;
 	source.version = STREAM_VERSION;
 	strcpy(source.pool, "lab");
 	target = source;
@@ -126,6 +133,8 @@ static void test_each_fails_alone(void **state)
 	fails("stream version", "3", "2");
 	strcpy(target.pool, "other");
 	fails("pool", "lab", "other");
+	in.state = VM_OFF;
+	fails("power state", "off", "no hot move: not switched on");
 	facts.flags = 0;
 	fails("virtualisation", "needed", "no VT-x there");
 	facts.flags |= FACT_NAME_TAKEN;
@@ -210,6 +219,127 @@ static void test_tsc(void **state)
 	facts.host.tsc_scaling = 1;
 	run();
 	assert_int_equal(list.failed, 0);
+}
+
+/* The only one that is a note, and what it says of the target. */
+static void only_note(const char *name, const char *there)
+{
+	unsigned notes = 0;
+
+	run();
+	assert_int_equal(list.failed, 0);
+	for (unsigned i = 0; i < list.count; i++) {
+		const struct check *c = &list.list[i];
+
+		if (c->result != CHECK_NOTE)
+			continue;
+		notes++;
+		assert_string_equal(c->name, name);
+		assert_string_equal(c->target, there);
+	}
+	assert_int_equal(notes, 1);
+	good();
+}
+
+static const struct check *find(const char *name)
+{
+	for (unsigned i = 0; i < list.count; i++)
+		if (!strcmp(list.list[i].name, name))
+			return &list.list[i];
+	fail_msg("no check '%s'", name);
+	return NULL;
+}
+
+static void test_identity(void **state)
+{
+	good();
+	facts.flags |= FACT_UUID_TAKEN;
+	only_note("identity: UUID", "stays; another VM there has it");
+	facts.host.tsc_khz = 2000400;
+	only_note("identity: TSC rate", "is off by 400 kHz, not scaled");
+	memset(offer.cfg.uuid, 0xab, sizeof(offer.cfg.uuid));
+	offer.cpuid.count = 2;
+	offer.cpuid.entries[0] = (struct cpuid_entry){.leaf = 0x80000002};
+	memcpy(&offer.cpuid.entries[0].eax, "  Crab\033 CPU     ", 16);
+	offer.cpuid.entries[1] = (struct cpuid_entry){.leaf = 0x80000003};
+	facts.host.tsc_khz = 3000000;
+	facts.host.tsc_scaling = 1;
+	run();
+	assert_string_equal(find("identity: UUID")->source, "abababab-abab-abab-abab-abababababab");
+	assert_string_equal(find("identity: CPU model")->source, "Crab? CPU     ");
+	assert_string_equal(find("identity: TSC rate")->target, "stays: scaled");
+	assert_string_equal(find("identity: disk vda")->target, "serial and size stay");
+}
+
+static struct audit audit;
+
+/* A guest that asks for little of a link and disks that are fast. */
+static void measured(void)
+{
+	good();
+	audit = (struct audit){.rtt_ns = NS_PER_MS,
+			       .rate = 10 * MiB,
+			       .pages = 1000,
+			       .used = 500,
+			       .dirty_known = true,
+			       .dirty_rate = 100,
+			       .max_downtime_ns = 300 * NS_PER_MS};
+	audit.disks[0] = (struct audit_disk){
+	    .speed = {NS_PER_MS, 10 * MiB, NS_PER_MS}, .requests = 10, .bytes = 40960};
+	audit.nics[0] = (struct audit_nic){.frames = 10, .bytes = 1000};
+	audit.estimate = (struct estimate){
+	    .total_ns = 70 * NS_PER_S, .blackout_ns = 12340 * NS_PER_US, .rounds = 2};
+	facts.disks[0].speed = (struct stream_speed){2 * NS_PER_MS, 5 * MiB, 0};
+	in.audit = &audit;
+}
+
+static void test_measured(void **state)
+{
+	measured();
+	run();
+	assert_int_equal(list.failed, 0);
+	for (unsigned i = 0; i < list.count; i++)
+		assert_int_equal(list.list[i].result, CHECK_PASSED);
+	assert_string_equal(find("disk vda read")->source, "1.00 ms, 10 MiB/s");
+	assert_string_equal(find("disk vda read")->target, "2.00 ms, 5 MiB/s");
+	assert_string_equal(find("disk vda flush")->target, "not measured");
+	assert_string_equal(find("estimate: time")->source, "70 s, 2 rounds");
+	assert_string_equal(find("estimate: blackout")->source, "12.34 ms");
+	assert_string_equal(find("estimate: blackout")->target, "300.00 ms allowed");
+	in.audit = NULL;
+}
+
+static void test_measured_slow(void **state)
+{
+	measured();
+	audit.dirty_rate = 2560; /* as many bytes as the link carries */
+	only_note("link throughput", "carries 10 MiB/s");
+	measured();
+	audit.dirty_known = false;
+	only_note("link throughput", "carries 10 MiB/s");
+	measured();
+	audit.nics[0].bytes = 11 * MiB;
+	only_note("nic eth0 load", "the link carries 10 MiB/s");
+	measured();
+	audit.disks[0].bytes = 6 * MiB; /* of 5 there */
+	run();
+	assert_int_equal(list.failed, 0);
+	assert_int_equal(find("disk vda load")->result, CHECK_NOTE);
+	assert_int_equal(find("disk vda read")->result, CHECK_NOTE);
+	measured();
+	audit.disks[0].requests = 501; /* of 2 ms each */
+	run();
+	assert_int_equal(find("disk vda load")->result, CHECK_NOTE);
+	measured();
+	audit.estimate.gives_up = true;
+	audit.estimate.total_ns = UINT64_MAX;
+	audit.estimate.why = "the guest writes faster than the link carries it";
+	run();
+	assert_int_equal(list.failed, 0);
+	assert_int_equal(find("estimate: time")->result, CHECK_NOTE);
+	assert_int_equal(find("estimate: blackout")->result, CHECK_NOTE);
+	assert_string_equal(find("estimate: time")->source, "without end, 2 rounds");
+	in.audit = NULL;
 }
 
 /* More failures than the list has room for are still failures. */
@@ -297,6 +427,9 @@ int main(void)
 	    cmocka_unit_test(test_each_fails_alone),
 	    cmocka_unit_test(test_disks_that_are_copied),
 	    cmocka_unit_test(test_tsc),
+	    cmocka_unit_test(test_identity),
+	    cmocka_unit_test(test_measured),
+	    cmocka_unit_test(test_measured_slow),
 	    cmocka_unit_test(test_fewer_cpus_is_a_note),
 	    cmocka_unit_test(test_overflow),
 	    cmocka_unit_test(test_hostile_disk_count),

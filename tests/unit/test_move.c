@@ -200,6 +200,74 @@ static void test_verify_finds_a_difference(void **state)
 	finish();
 }
 
+static const struct check *find_check(const char *name)
+{
+	const struct check_list *l = migrate_checks(id);
+
+	for (unsigned i = 0; l && i < l->count; i++)
+		if (!strcmp(l->list[i].name, name))
+			return &l->list[i];
+	fail_msg("no check '%s'", name);
+	return NULL;
+}
+
+/* Nothing moves, and the numbers are those of the fakes: 8 MiB/s, 1 ms a read, ten frames. */
+static void test_audit(void **state)
+{
+	fake_pair_reset();
+	fake_pair_nic = true;
+	vm = fake_pair_vm(MEMORY, true);
+	before = NULL;
+	keep_memory();
+	fake_faults.rate = 8 * MiB;
+	start((struct migrate_options){.audit = true});
+	fake_fibers_run(time_ns() + NS_PER_MS);
+	assert_null(migrate_checks(id)); /* a list that is not complete is not shown */
+	fake_fibers_run(30 * NS_PER_S);
+	assert_true(progress()->done);
+	assert_int_equal(progress()->err, 0);
+	assert_true(runs(0));
+	assert_null(fake_pair_find(1, "web"));
+	assert_false(vm->dirty.on);
+	assert_int_equal(fake_validated[0] + fake_validated[1], 0);
+	assert_int_equal(migrate_checks(id)->failed, 0);
+	assert_string_equal(find_check("link throughput")->target, "carries 8 MiB/s");
+	assert_string_equal(find_check("disk vda read")->source, "1.00 ms, 62.5 MiB/s");
+	assert_string_equal(find_check("disk vda read")->target, "0.10 ms to answer");
+	assert_string_equal(find_check("disk vda flush")->source, "3.00 ms");
+	assert_string_equal(find_check("nic eth0 load")->source, "10 frames/s, 1000 B/s");
+	assert_string_equal(find_check("memory to send")->source, "1.3 MiB of 4 MiB are not zero");
+	assert_string_equal(find_check("estimate: time")->target, "-");
+	assert_int_equal(fake_fibers_alive(), 0);
+	finish();
+}
+
+/* A link that is faster than the clock tells: as many probes as the target takes, no more. */
+static void test_audit_of_a_fast_link(void **state)
+{
+	begin(true);
+	start((struct migrate_options){.audit = true});
+	fake_fibers_run(30 * NS_PER_S);
+	assert_true(progress()->done);
+	assert_int_equal(progress()->err, 0);
+	assert_true(fake_stream_bytes[0] < (STREAM_PROBES_MAX + 1) * STREAM_CHUNK);
+	assert_true(fake_stream_bytes[0] > STREAM_PROBES_MAX * STREAM_CHUNK);
+	finish();
+}
+
+static void test_audit_cancelled(void **state)
+{
+	begin(true);
+	fake_faults.rate = 8 * MiB;
+	start((struct migrate_options){.audit = true});
+	fake_fibers_run(time_ns() + NS_PER_S / 2); /* it watches the guest */
+	assert_true(vm->dirty.on);
+	assert_int_equal(migrate_cancel_id(id), 0);
+	fake_fibers_run(30 * NS_PER_S);
+	assert_unmoved();
+	finish();
+}
+
 static void test_wire_bytes(void **state)
 {
 	begin(false);
@@ -805,6 +873,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_moves),
 	    cmocka_unit_test(test_suspend_move),
+	    cmocka_unit_test(test_audit),
+	    cmocka_unit_test(test_audit_cancelled),
+	    cmocka_unit_test(test_audit_of_a_fast_link),
 	    cmocka_unit_test(test_frames_follow),
 	    cmocka_unit_test(test_no_such_network_there),
 	    cmocka_unit_test(test_verify_finds_a_difference),

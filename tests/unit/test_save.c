@@ -44,6 +44,11 @@ struct datastore *stores_find(const char *name)
 	return strcmp(name, "main") ? NULL : ds;
 }
 
+struct blkdev *stores_disk(const struct datastore *s)
+{
+	return NULL;
+}
+
 const char *stores_name(const struct datastore *s)
 {
 	return "main";
