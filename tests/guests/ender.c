@@ -2,8 +2,9 @@
 /*
  * The bare guest that ends when told to: prints a line a second, and a key typed
  * on its console picks the end. p: ACPI power-off · r: reset by port CF9h ·
- * k: what a kernel in trouble prints, and on it goes · t: triple fault · u: an exception whose stack is where no memory is · m: an instruction on MMIO
- * that no decoder carries out. The power button is only told of.
+ * k: what a kernel in trouble prints, and on it goes · t: triple fault · u: an exception whose
+ * stack is where no memory is · m: an instruction on MMIO that no decoder carries out. The power
+ * button is only told of.
  */
 #include <stdint.h>
 
