@@ -14,10 +14,8 @@ static struct link_host host;
 
 int link_init(struct net_switch *sw, const uint8_t host_mac[ETH_ALEN])
 {
-	unsigned frame_max = netbuf_frame_max();
+	unsigned frame_max = switch_frame_max(sw);
 
-	if (sw->uplink)
-		frame_max = MIN(frame_max, sw->uplink->frame_max);
 	if (!peers_self()->boot_id || frame_max < LINK_HLEN + LINK_BODY_MIN)
 		return -E_STATE;
 	link_host_init(&host, sw, host_mac, peers_self()->boot_id, frame_max);

@@ -214,6 +214,12 @@ int switch_send(struct switch_port *p, struct netbuf *nb)
 	return sw->uplink->ops->send(sw->uplink, nb);
 }
 
+unsigned switch_frame_max(const struct net_switch *sw)
+{
+	return sw->uplink ? MIN(netbuf_frame_max(), (unsigned)sw->uplink->frame_max)
+			  : netbuf_frame_max();
+}
+
 unsigned switch_send_room(const struct net_switch *sw)
 {
 	return sw->uplink ? sw->uplink->ops->send_room(sw->uplink) : SWITCH_LOCAL_MAX;

@@ -48,6 +48,8 @@ void switch_attach(struct net_switch *sw, struct switch_port *p);
 void switch_detach(struct switch_port *p);
 /* Takes over the reference. Delivers to local ports and/or the uplink by destination. */
 int switch_send(struct switch_port *p, struct netbuf *nb);
+/* The longest frame, Ethernet header to last byte without tag, that buffers and uplink hold. */
+unsigned switch_frame_max(const struct net_switch *sw);
 /* Frames that the uplink takes now. */
 unsigned switch_send_room(const struct net_switch *sw);
 

@@ -54,7 +54,9 @@ static struct aoe_disk *aoe_create(uint16_t shelf, uint8_t slot)
 /* What target and wire agree on. A sector count of 0 is an old target's: 2 fit any frame. */
 static void aoe_size_frames(struct aoe_disk *d, const struct aoe_config *c)
 {
-	unsigned fit = (netbuf_frame_max() - AOE_ATA_DATA) / SECTOR_SIZE;
+	/* Of a card for less than a sector nothing comes: its driver drops and counts. */
+	unsigned frame = MAX(switch_frame_max(d->sw), AOE_ATA_DATA + SECTOR_SIZE);
+	unsigned fit = (frame - AOE_ATA_DATA) / SECTOR_SIZE;
 	unsigned sectors = c->sectors ? c->sectors : 2;
 
 	d->frame_sectors = (uint8_t)MIN(sectors, MIN(fit, UINT8_MAX));

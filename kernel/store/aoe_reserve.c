@@ -69,7 +69,7 @@ static int reserve_change(struct aoe_disk *d, uint8_t rcmd, const uint8_t macs[]
 	int err;
 
 	if (count > AOE_MAX_RESERVE ||
-	    AOE_RESERVE_LIST + (size_t)count * ETH_ALEN > netbuf_frame_max())
+	    AOE_RESERVE_LIST + (size_t)count * ETH_ALEN > switch_frame_max(d->sw))
 		return -E_RANGE;
 	if (d->closed)
 		return -E_CANCELLED;

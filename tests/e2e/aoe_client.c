@@ -326,6 +326,7 @@ int main(int argc, char **argv)
 	uplink.ops = &sock_ops;
 	if (netbuf_pool_init((unsigned)atoi(argv[2]), 1024))
 		return 1;
+	uplink.frame_max = netbuf_frame_max();
 	switch_init(&sw, &uplink);
 	if (aoe_init(&sw))
 		return 1;

@@ -259,5 +259,6 @@ void fake_target_reset(void)
 	frames = 0;
 	memset(&wire, 0, sizeof(wire));
 	wire.ops = &wire_ops;
+	wire.frame_max = netbuf_frame_max();
 	switch_init(&wire_switch, &wire);
 }

@@ -221,6 +221,24 @@ static void test_no_frame_buffers(void **state)
 	assert_int_equal(target.sectors[39][0], 3);
 }
 
+/* The wire's card takes less than the host's buffers hold. */
+static void test_small_card(void **state)
+{
+	uint16_t was = wire_switch.uplink->frame_max;
+	struct aoe_disk *other;
+
+	assert_true(netbuf_frame_max() >= AOE_ATA_DATA + 2 * SECTOR_SIZE);
+	wire_switch.uplink->frame_max = AOE_ATA_DATA + 2 * SECTOR_SIZE - 1;
+	assert_int_equal(aoe_open(TARGET_SHELF, TARGET_SLOT, MAC_B, &other), 0);
+	assert_int_equal(other->frame_sectors, 1);
+	wire_switch.uplink->frame_max = 0;
+	aoe_close(other);
+	assert_int_equal(aoe_open(TARGET_SHELF, TARGET_SLOT, MAC_B, &other), 0);
+	assert_int_equal(other->frame_sectors, 1);
+	aoe_close(other);
+	wire_switch.uplink->frame_max = was;
+}
+
 static void test_discovery(void **state)
 {
 	const struct aoe_target *t;
@@ -293,6 +311,7 @@ int main(void)
 	    AOE_TEST(test_close_cancels),
 	    AOE_TEST(test_close_under_a_waiter),
 	    AOE_TEST(test_no_frame_buffers),
+	    AOE_TEST(test_small_card),
 	    AOE_TEST(test_discovery),
 	    cmocka_unit_test(test_fresh_mac),
 	    cmocka_unit_test(test_rtt),
