@@ -68,7 +68,7 @@ SRC_dev     := vmm/dev/vpm.c vmm/dev/vgenid.c vmm/dev/vfwcfg.c vmm/dev/vpci.c vm
                vmm/dev/vuart.c vmm/dev/vuart_regs.c vmm/dev/vlapic.c vmm/dev/vlapic_regs.c vmm/dev/vlapic_timer.c \
                vmm/dev/vlapic_ipi.c vmm/dev/vlapic_hw.c vmm/dev/vioapic.c vmm/dev/vpic.c vmm/dev/vpic_chip.c \
                vmm/dev/vpit.c vmm/dev/vpit_channel.c vmm/dev/vrtc.c vmm/dev/vrtc_time.c vmm/dev/vtestdev.c vmm/dev/vrng.c
-SRC_migrate := $(addprefix migrate/,accept.c audit.c audit_look.c checks.c checks_identity.c checks_saved.c commit.c disks.c estimate.c facts.c frames.c handover.c measure.c migrate.c move.c \
+SRC_migrate := $(addprefix migrate/,accept.c audit.c audit_look.c checks.c checks_cold.c checks_identity.c checks_saved.c commit.c disks.c estimate.c facts.c frames.c handover.c measure.c migrate.c move.c \
                  progress.c query.c receive.c receive_disk.c receive_files.c receive_offer.c receive_ram.c receive_state.c \
                  send.c send_disk.c send_round.c send_state.c send_stop.c state.c stop_policy.c stream.c \
                  stream_link.c)
@@ -86,6 +86,8 @@ SRC_vmm     += vmm/mtrr.c vmm/guest_access.c vmm/decode_operand.c vmm/emulate_al
 SRC_vmm     += vmm/commands_vm.c vmm/commands_vm_show.c vmm/commands_vm_top.c vmm/commands_vm_define.c \
                vmm/commands_vm_console.c
 SRC_migrate += migrate/commands_move.c migrate/move_options.c
+# moves of a VM that is off
+SRC_cold := $(addprefix migrate/,cold_send.c cold_receive.c cold_commit.c cold_store.c cold_here.c)
 # is a VM well where it is
 SRC_audit := $(addprefix migrate/,commands_audit.c validate.c validate_look.c)
 SRC_vmm     += vmm/vm_use.c
@@ -94,7 +96,7 @@ SRC_pool := $(addprefix migrate/,plan.c plan_balance.c queue.c pool.c commands_p
 SRC_drivers += kernel/drivers/serial.c
 
 SRC := $(SRC_lib) $(SRC_arch) $(SRC_kernel) $(SRC_drivers) $(SRC_net) $(SRC_store) $(SRC_ds) \
-       $(SRC_vmm) $(SRC_dev) $(SRC_migrate) $(SRC_pool) $(SRC_stores) $(SRC_save) $(SRC_audit)
+       $(SRC_vmm) $(SRC_dev) $(SRC_migrate) $(SRC_pool) $(SRC_stores) $(SRC_save) $(SRC_audit) $(SRC_cold)
 OBJ := $(patsubst %,$(B)/obj/%.o,$(SRC))
 
 $(B)/pagurus.elf: $(OBJ) linker.ld
@@ -346,9 +348,9 @@ UNIT_validate := migrate/validate.c $(UNIT_LIB)
 UNITS += estimate measure
 UNIT_measure := migrate/measure.c tests/unit/fake_kernel.c
 UNIT_estimate := migrate/estimate.c migrate/stop_policy.c
-UNIT_checks := $(addprefix migrate/,checks.c checks_identity.c checks_saved.c audit.c) $(UNIT_LIB)
+UNIT_checks := $(addprefix migrate/,checks.c checks_cold.c checks_identity.c checks_saved.c audit.c) $(UNIT_LIB)
 UNIT_MOVES := $(filter-out migrate/state.c migrate/commands_move.c migrate/move_options.c,$(SRC_migrate)) \
-             tests/unit/fake_pair.c tests/unit/fake_fiber.c tests/unit/fake_kernel.c $(UNIT_LIB) \
+             tests/unit/fake_pair.c tests/unit/fake_fiber.c tests/unit/fake_kernel.c tests/unit/fake_cold.c $(UNIT_LIB) \
              vmm/guest_mem.c vmm/dev/state.c vmm/vm_config_check.c vmm/vm_config.c vmm/disk_log.c
 UNIT_localdisk = $(UNIT_MOVES) tests/unit/fake_ds.c
 UNIT_move = $(UNIT_localdisk)

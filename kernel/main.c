@@ -46,6 +46,7 @@
 #include "kernel/time.h"
 #include "migrate/commands_move.h"
 #include "migrate/commands_pool.h"
+#include "migrate/cold.h"
 #include "migrate/migrate.h"
 #include "migrate/queue.h"
 #include "vmm/commands_vm.h"
@@ -363,7 +364,8 @@ static void main_task(void *arg)
 	if (vm_service_start() != 0)
 		log_error("vm: out of memory, guests cannot power themselves off");
 	log_info("host: %s is up", config.name);
-	vm_define_all();
+	vm_define_all(cold_finish_arrivals());
+	cold_ask_about_leaving();
 	start_console();
 }
 

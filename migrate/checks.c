@@ -56,6 +56,16 @@ void checks_hello(struct check_list *l, const struct checks_input *in)
 		    "pool", in->source->pool, in->target->pool);
 }
 
+void check_soften(struct check_list *l, unsigned from)
+{
+	for (unsigned i = from; i < l->count; i++) {
+		if (l->list[i].result != CHECK_FAILED)
+			continue;
+		l->list[i].result = CHECK_NOTE;
+		l->failed--;
+	}
+}
+
 /* Which kinds of move that makes possible. */
 static void check_state(struct check_list *l, const struct checks_input *in)
 {
@@ -63,10 +73,23 @@ static void check_state(struct check_list *l, const struct checks_input *in)
 
 	if (!in->saved)
 		check_words(l, on, "power state", vm_state_name(in->state),
-			    on ? "hot or --suspend move" : "no hot move: not switched on");
+			    on ? "hot or --suspend move" : "a --cold move only");
 }
 
-static void check_host(struct check_list *l, const struct checks_input *in)
+void check_admission(struct check_list *l, const struct checks_input *in)
+{
+	const struct stream_facts *f = in->facts;
+	const struct vm_config *cfg = &in->offer->cfg;
+
+	check_words(l, !(f->flags & FACT_NAME_TAKEN), "VM name free", cfg->name,
+		    f->flags & FACT_NAME_TAKEN ? "has a VM of that name" : "free");
+	check_words(l, !(f->flags & FACT_MOVE_BUSY), CHECK_NO_OTHER_MOVE, "none",
+		    f->flags & FACT_MOVE_BUSY ? "a move is under way" : "none");
+	check_words(l, !(f->flags & FACT_DRAINED), "takes VMs", "needed",
+		    f->flags & FACT_DRAINED ? "drained, 'undrain' there" : "yes");
+}
+
+void check_capacity(struct check_list *l, const struct checks_input *in)
 {
 	const struct stream_facts *f = in->facts;
 	const struct vm_config *cfg = &in->offer->cfg;
@@ -74,12 +97,6 @@ static void check_host(struct check_list *l, const struct checks_input *in)
 
 	check_words(l, f->flags & FACT_RUNS_GUESTS, "virtualisation", "needed",
 		    f->flags & FACT_RUNS_GUESTS ? "yes" : "no VT-x there");
-	check_words(l, !(f->flags & FACT_NAME_TAKEN), "VM name free", cfg->name,
-		    f->flags & FACT_NAME_TAKEN ? "has a VM of that name" : "free");
-	check_words(l, !(f->flags & FACT_MOVE_BUSY), CHECK_NO_OTHER_MOVE, "none",
-		    f->flags & FACT_MOVE_BUSY ? "a move is under way" : "none");
-	check_words(l, !(f->flags & FACT_DRAINED), "takes VMs", "needed",
-		    f->flags & FACT_DRAINED ? "drained, 'undrain' there" : "yes");
 	check_sizes(l, cfg->memory <= f->free_bytes, "memory", cfg->memory, f->free_bytes);
 	/* They take turns there, as they may at any host: slower, not wrong. */
 	c = check_numbers(l, true, "CPUs", cfg->vcpus, f->cpus);
@@ -95,21 +112,26 @@ static void cpuid_differs(void *ctx, const char *what, uint64_t guest, uint64_t 
 	ksnprintf(c->target, sizeof(c->target), "0x%llx", (unsigned long long)host);
 }
 
-static void check_cpu(struct check_list *l, const struct checks_input *in)
+void check_cpu_features(struct check_list *l, const struct checks_input *in)
 {
-	const struct cpuid_policy *guest = &in->offer->cpuid, *host = &in->facts->host;
-	uint64_t diff = guest->tsc_khz > host->tsc_khz ? guest->tsc_khz - host->tsc_khz
-						       : host->tsc_khz - guest->tsc_khz;
-	bool same = diff <= guest->tsc_khz / 1000000 * TSC_TOLERANCE_PPM +
-				guest->tsc_khz % 1000000 * TSC_TOLERANCE_PPM / 1000000;
 	unsigned before = l->failed;
-	unsigned n = cpuid_policy_compare(guest, host, cpuid_differs, l);
+	unsigned n = cpuid_policy_compare(&in->offer->cpuid, &in->facts->host, cpuid_differs, l);
 
 	/* the comparison's own count is what decides, should it report less than it counts */
 	if (l->failed == before && n)
 		check_numbers(l, false, "CPU features", 0, n);
 	if (!n)
 		check_words(l, true, "CPU features", "all", "all there");
+}
+
+static void check_tsc(struct check_list *l, const struct checks_input *in)
+{
+	const struct cpuid_policy *guest = &in->offer->cpuid, *host = &in->facts->host;
+	uint64_t diff = guest->tsc_khz > host->tsc_khz ? guest->tsc_khz - host->tsc_khz
+						       : host->tsc_khz - guest->tsc_khz;
+	bool same = diff <= guest->tsc_khz / 1000000 * TSC_TOLERANCE_PPM +
+				guest->tsc_khz % 1000000 * TSC_TOLERANCE_PPM / 1000000;
+
 	check_numbers(l, same || host->tsc_scaling, "TSC kHz", guest->tsc_khz, host->tsc_khz);
 }
 
@@ -151,15 +173,24 @@ static void check_copied_disk(struct check_list *l, const struct checks_input *i
 	check_sizes(l, need <= f->free, name, need, f->free);
 	ksnprintf(name, sizeof(name), "disk %.7s name free", d->name);
 	check_words(l, !f->taken, name, "needed", f->taken ? "an object has it there" : "free");
+	if (!f->part)
+		return;
+	ksnprintf(name, sizeof(name), "disk %.7s unfinished copy", d->name);
+	c = check_add(l, true, name);
+	str_copy(c->source, "compared", sizeof(c->source));
+	str_copy(c->target, "is there, only the rest goes", sizeof(c->target));
 }
 
-static void check_disk(struct check_list *l, const struct stream_disk *d,
-		       const struct stream_disk_fact *f)
+static void check_disk(struct check_list *l, const struct checks_input *in, unsigned i)
 {
+	const struct stream_disk_fact *f = &in->facts->disks[i];
+	const struct stream_disk *d = &in->offer->disks[i];
 	char name[CHECK_NAME_LEN];
 
 	ksnprintf(name, sizeof(name), "disk %.7s reachable", d->name);
 	check_words(l, !f->err, name, "yes", f->err ? err_text(f->err) : "yes");
+	if (f->err && in->cold && !in->start)
+		check_soften(l, l->count - 1);
 	if (f->err)
 		return;
 	ksnprintf(name, sizeof(name), "disk %.7s sectors", d->name);
@@ -192,20 +223,29 @@ static void check_nic(struct check_list *l, const struct vm_nic_config *n,
 
 void checks_run(struct check_list *l, const struct checks_input *in)
 {
-	unsigned disks = MIN(in->offer->cfg.disk_count, VM_MAX_DISKS);
+	unsigned disks = MIN(in->offer->cfg.disk_count, VM_MAX_DISKS), before;
 
-	check_state(l, in);
-	check_host(l, in);
-	check_cpu(l, in);
+	if (in->cold) {
+		checks_cold(l, in);
+	} else {
+		check_state(l, in);
+		check_admission(l, in);
+		check_capacity(l, in);
+		check_cpu_features(l, in);
+		check_tsc(l, in);
+	}
 	for (unsigned i = 0; i < disks; i++)
 		if (in->saved)
 			checks_saved_disk(l, in, i);
 		else if (!in->offer->disks[i].shared)
 			check_copied_disk(l, in, i);
 		else
-			check_disk(l, &in->offer->disks[i], &in->facts->disks[i]);
+			check_disk(l, in, i);
+	before = l->count;
 	for (unsigned i = 0; i < MIN(in->offer->cfg.nic_count, VM_MAX_NICS); i++)
 		check_nic(l, &in->offer->cfg.nics[i], &in->offer->nics[i], &in->facts->nics[i]);
+	if (in->cold && !in->start)
+		check_soften(l, before);
 	checks_identity(l, in);
 	if (in->audit)
 		audit_judge(l, in);

@@ -38,6 +38,9 @@ struct checks_input {
 	const struct stream_facts *facts;
 	const struct audit *audit; /* what was measured; NULL: nothing */
 	enum vm_state state;	   /* of the VM; not with saved */
+	bool cold;		   /* a move of a VM that is off */
+	bool start;		   /* cold: it is to be started there */
+	bool keeps_definitions;	   /* the source has a datastore for them */
 	bool saved;		   /* the offer is a saved state's: source is what it was then */
 	bool force;		   /* saved: a disk that may have changed is a note */
 };

@@ -14,6 +14,16 @@ struct check *check_numbers(struct check_list *l, bool passed, const char *name,
 void check_sizes(struct check_list *l, bool passed, const char *name, uint64_t source,
 		 uint64_t target);
 
+/* Those from that line on that failed are notes. */
+void check_soften(struct check_list *l, unsigned from);
+/* May it come in? */
+void check_admission(struct check_list *l, const struct checks_input *in);
+/* What it takes to run there. */
+void check_capacity(struct check_list *l, const struct checks_input *in);
+void check_cpu_features(struct check_list *l, const struct checks_input *in);
+
+/* checks_cold.c: of a VM that is off, but for disks and cards */
+void checks_cold(struct check_list *l, const struct checks_input *in);
 /* checks_saved.c */
 void checks_saved_disk(struct check_list *l, const struct checks_input *in, unsigned disk);
 /* checks_identity.c: what the guest knows its machine by. */

@@ -131,6 +131,9 @@ int commands_start_move(struct console *con, const char *name, const char *host,
 	const struct peer *peer = peers_find(host);
 	int err;
 
+	if (opt->cold && !strcmp(host, peers_self()->name))
+		peer = peers_self(); /* from one datastore to another */
+
 	if (!vm)
 		return -E_NOENT;
 	if (!peer)
@@ -140,8 +143,11 @@ int commands_start_move(struct console *con, const char *name, const char *host,
 	err = migrate_start(vm, peer, opt, id);
 	if (err == -E_STATE)
 		return console_fail(con, err,
-				    "vm '%.31s' is %s: hot and --suspend moves take one that is "
-				    "running or paused",
+				    opt->cold
+					? "vm '%.31s' is %s: a --cold move takes one that is "
+					  "off; without --cold it moves as it is"
+					: "vm '%.31s' is %s: hot and --suspend moves take one "
+					  "that is running or paused; --cold one that is off",
 				    name, vm_state_name(vm->state));
 	if (err)
 		return console_fail(con, err, "vm '%s' is %s%s: the move was not started: %s", name,
@@ -297,15 +303,20 @@ static const struct command commands[] = {
     {
 	.name = "migrate",
 	.args = "VM|--all HOST [OPTIONS]",
-	.summary = "move a running VM to another host",
+	.summary = "move a VM to another host",
 	.help = "Example: migrate web beta --max-downtime 100\n"
 		"--dry-run            only make the checks\n"
 		"--max-downtime MS    stop the guest when the rest takes less (300)\n"
 		"--bandwidth MBPS     use at most so many megabytes a second\n"
 		"--suspend            stop the guest first, then send all of it\n"
+		"--cold               a VM that is off: definition, log and disks; to this\n"
+		"                     host itself with --disk: to another datastore\n"
+		"--start              cold: start it there\n"
+		"--keep               cold: leave a copy here, as another VM\n"
 		"--timeout S          cancel when it takes longer\n"
 		"--verify             compare every page before the guest runs there\n"
-		"--disk DISK=STORE    where a disk goes that is not shared (the default store)\n"
+		"--disk DISK=STORE    where a disk goes that is not shared (the default store);\n"
+		"                     cold: a shared one is copied there\n"
 		"--dirty pml|ad|wp    how changed pages are found (auto)\n"
 		"With --all instead of VM: every VM of this host, the largest first.\n"
 		"Ctrl-C cancels: the guest goes on here. Once commitment has begun the\n"

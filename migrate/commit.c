@@ -12,7 +12,7 @@
 #define AGAIN_NS     (NS_PER_S / 2)    /* between attempts in doubt */
 #define STOOD_MAX_NS (3600 * NS_PER_S) /* no stop-and-copy takes longer: a peer's number */
 
-static void enter_doubt(struct move *m, const char *why)
+void commit_enter_doubt(struct move *m, const char *why)
 {
 	str_copy(m->p.reason, why, sizeof(m->p.reason));
 	if (m->vm->state != VM_IN_DOUBT)
@@ -21,7 +21,7 @@ static void enter_doubt(struct move *m, const char *why)
 	move_set_vm_state(m->vm, VM_IN_DOUBT);
 }
 
-static bool same_move(const struct move *m, const struct stream_record *r)
+bool commit_is_for(const struct move *m, const struct stream_record *r)
 {
 	return !memcmp(r->payload, m->uuid, sizeof(m->uuid));
 }
@@ -51,7 +51,7 @@ static int source_reclaim(struct move *m);
 static int source_forgotten(struct move *m, const char *why)
 {
 	move_set_handover(m, HANDOVER_FORGOTTEN);
-	enter_doubt(m, why);
+	commit_enter_doubt(m, why);
 	for (;;) {
 		enum handover_answer a;
 
@@ -74,7 +74,7 @@ static int source_forgotten(struct move *m, const char *why)
 static int source_reclaim(struct move *m)
 {
 	move_set_handover(m, HANDOVER_RECLAIM);
-	enter_doubt(m, "COMMIT was not answered; the storage must say who owns the VM");
+	commit_enter_doubt(m, "COMMIT was not answered; the storage must say who owns the VM");
 	for (;;) {
 		enum handover_look seen;
 
@@ -105,7 +105,7 @@ static int source_await(struct move *m)
 
 	m->st.stop = &m->peer_in_doubt;
 	err = stream_read(&m->st, &r, time_ns() + MOVE_ANSWER_NS);
-	if (!err && r.type == STREAM_COMMITTED && same_move(m, &r)) {
+	if (!err && r.type == STREAM_COMMITTED && commit_is_for(m, &r)) {
 		memcpy(&c, r.payload, sizeof(c));
 		m->p.target_ns = c.ns;
 		m->confirmed = true;
@@ -172,7 +172,7 @@ static int target_runs(struct move *m, bool forced)
 static int target_forgotten(struct move *m, const char *why)
 {
 	move_set_handover(m, HANDOVER_TARGET_FORGOTTEN);
-	enter_doubt(m, why);
+	commit_enter_doubt(m, why);
 	for (;;) {
 		enum handover_answer a = ANSWER_UNKNOWN;
 
@@ -199,7 +199,7 @@ static int target_takes(struct move *m)
 		if (m->abdicated)
 			return target_discards(m, "promised to the source");
 		if (err) {
-			enter_doubt(m, "the storage does not answer");
+			commit_enter_doubt(m, "the storage does not answer");
 			if (m->decided)
 				return target_forgotten(m, "the operator decides");
 		} else if (seen == LOOK_NEW) {
@@ -215,8 +215,7 @@ static int target_takes(struct move *m)
 	}
 }
 
-/* 1: it runs here; 0: it never will. */
-int commit_target(struct move *m)
+int commit_await(struct move *m)
 {
 	struct stream_record r;
 	int err;
@@ -226,13 +225,23 @@ int commit_target(struct move *m)
 	err = stream_send(&m->st, STREAM_READY, NULL, 0);
 	if (!err)
 		err = stream_expect(&m->st, STREAM_COMMIT, &r, TIME_NEVER);
-	if (!err && !same_move(m, &r))
+	if (!err && !commit_is_for(m, &r))
 		err = stream_fail(&m->st, -E_PROTO, "COMMIT is for another move");
-	if (err || m->stop)
-		return target_discards(m, "ended before COMMIT");
+	if (!err && m->stop)
+		err = -E_CANCELLED;
+	if (err)
+		return err;
 	m->too_late = true;
 	m->paused_ns = time_ns();
 	m->stood_ns = MIN(((const struct stream_commit *)r.payload)->ns, STOOD_MAX_NS);
+	return 0;
+}
+
+/* 1: it runs here; 0: it never will. */
+int commit_target(struct move *m)
+{
+	if (commit_await(m))
+		return target_discards(m, "ended before COMMIT");
 	if (!handover_disk(m->vm))
 		return target_runs(m, false);
 	return target_takes(m);

@@ -13,7 +13,7 @@
 
 static inline bool disk_is_copied(const struct vm_disk *d)
 {
-	return !d->aoe && d->blk;
+	return d->blk && (!d->aoe || d->taken_along);
 }
 /* "vda vdb", of a bit mask. Returns out. */
 const char *disk_names(const struct vm *vm, uint32_t disks, char out[72]);
@@ -39,7 +39,8 @@ void disk_object_name(const struct vm_config *cfg, unsigned disk, char out[DS_NA
 
 int must_check send_disks_offer(struct move *m);
 int must_check send_disks_places(struct move *m);
-int must_check send_disks_bulk(struct move *m);	 /* log and copy everything once */
+int must_check send_disks_watch(struct move *m); /* log: every block is to be copied */
+int must_check send_disks_bulk(struct move *m);	 /* watch, and copy everything once */
 int must_check send_disks_round(struct move *m); /* what was written since */
 uint64_t send_disks_dirty(const struct move *m); /* bytes */
 int must_check send_disks_digests(struct move *m, uint64_t digests[VM_MAX_DISKS]);

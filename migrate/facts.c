@@ -7,6 +7,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "kernel/mem.h"
+#include "kernel/store/stores.h"
 #include "kernel/time.h"
 #include "migrate/disks.h"
 #include "vmm/vm_nics.h"
@@ -152,6 +153,12 @@ void facts_gather(const struct stream_offer *o, struct stream_facts *f)
 		f->flags |= FACT_NAME_TAKEN;
 	if (uuid_taken(&o->cfg))
 		f->flags |= FACT_UUID_TAKEN;
+	if (stores_default()) {
+		struct ds_stat st;
+
+		ds_status(stores_default(), &st);
+		memcpy(f->store, st.uuid, sizeof(f->store));
+	}
 	for (unsigned i = 0; i < o->cfg.disk_count; i++)
 		if (o->cfg.disks[i].shared)
 			f->disks[i].err =

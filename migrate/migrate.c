@@ -5,7 +5,7 @@
 #include "kernel/entropy.h"
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
-#include "migrate/move.h"
+#include "migrate/cold.h"
 
 void migrate_init(void)
 {
@@ -15,12 +15,15 @@ void migrate_init(void)
 int migrate_start(struct vm *vm, const struct peer *to, const struct migrate_options *opt,
 		  uint32_t *id)
 {
+	bool here = !strcmp(to->name, peers_self()->name);
 	struct move *m;
 
 	if (vm->move_under_way || vm->serving || move_any_active())
 		return -E_BUSY;
-	if (vm->state != VM_RUNNING && vm->state != VM_PAUSED)
+	if (opt->cold ? vm->state != VM_OFF : vm->state != VM_RUNNING && vm->state != VM_PAUSED)
 		return -E_STATE;
+	if (here && !opt->cold)
+		return -E_INVAL;
 	m = move_create(MOVE_SOURCE);
 	if (!m)
 		return -E_NOMEM;
@@ -30,13 +33,15 @@ int migrate_start(struct vm *vm, const struct peer *to, const struct migrate_opt
 	if (!m->opt.max_downtime_ns)
 		m->opt.max_downtime_ns = MIGRATE_DEFAULT_DOWNTIME_NS;
 	m->opt.dry_run |= opt->audit;
+	m->cold = opt->cold;
+	m->p.kind = opt->cold ? MOVE_COLD : MOVE_HOT;
 	m->p.dry_run = m->opt.dry_run;
 	entropy_fill(m->uuid, sizeof(m->uuid));
 	str_copy(m->p.vm, vm->cfg.name, sizeof(m->p.vm));
 	str_copy(m->p.peer, to->name, sizeof(m->p.peer));
 	vm->move = m;
 	vm->move_under_way = true;
-	if (!task_create("move", send_task, m)) {
+	if (!task_create("move", here ? cold_here_task : opt->cold ? cold_task : send_task, m)) {
 		move_end(m, -E_NOMEM);
 		return -E_NOMEM;
 	}

@@ -28,14 +28,18 @@ struct migrate_options {
 	struct migrate_disk_option disks[VM_MAX_DISKS];
 	unsigned disk_count;
 	bool suspend; /* no pre-copy: the guest stands still while all of it goes */
+	bool cold;    /* the VM is off: its definition and disks go */
+	bool start;   /* cold: start it there */
+	bool keep;    /* cold: a copy stays here */
 };
 
 /* Accept moves from other hosts. After link_init. */
 void migrate_init(void);
 
 /*
- * Start to move vm to a peer; *id names the move. 0, -E_STATE (neither running nor
- * paused), -E_BUSY (a move is under way), -E_NOMEM.
+ * Start to move vm to a peer; *id names the move. A cold one may be to this host itself. 0,
+ * -E_STATE (neither running nor paused; cold: not off), -E_INVAL (not cold, and to
+ * this host), -E_BUSY (a move is under way), -E_NOMEM.
  */
 int must_check migrate_start(struct vm *vm, const struct peer *to,
 			     const struct migrate_options *opt, uint32_t *id);

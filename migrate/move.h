@@ -50,6 +50,8 @@ struct move {
 	bool confirmed;		 /* source: the target said that it has the VM */
 	bool unhurried;		 /* the guest stands still, but let others run */
 	bool from_store;	 /* receiving a saved state: nobody answers */
+	bool cold;		 /* the VM is off (migrate/cold.h) */
+	uint8_t store[16];	 /* cold, source: the target's datastore that will know of it */
 	bool was_running;
 
 	/* set by others */
@@ -108,6 +110,12 @@ int must_check facts_check_hello(struct stream *s, const struct stream_hello *h)
 
 /* send.c, send_round.c, send_state.c, send_stop.c */
 void send_task(void *arg);
+int must_check send_pre_migration(struct move *m);
+int must_check send_reservation(struct move *m);
+int must_check send_expect_verified(struct move *m);
+void send_log_summary(const struct move *m);
+/* The peer closed while we were sending: its last words say why. Returns the error. */
+int send_last_words(struct move *m, int err);
 int must_check send_alloc(struct move *m);
 int must_check send_file(struct move *m, const struct stream_file *sf);
 int must_check send_pause_guest(struct move *m);
@@ -166,6 +174,10 @@ void frames_receive(struct move *m);
 /* commit.c: return 0 when this host has the VM at the end, 1 when the other one has */
 int must_check commit_source(struct move *m);
 int must_check commit_target(struct move *m);
+void commit_enter_doubt(struct move *m, const char *why);
+/* Target: READY, and wait for COMMIT. 0, or an error: it never will be ours. */
+int must_check commit_await(struct move *m);
+bool commit_is_for(const struct move *m, const struct stream_record *r);
 
 /* query.c */
 void outcome_note(const struct move *m);

@@ -35,6 +35,24 @@ static bool set_suspend(struct move_words *w, const char *value)
 	return true;
 }
 
+static bool set_cold(struct move_words *w, const char *value)
+{
+	w->opt.cold = true;
+	return true;
+}
+
+static bool set_start(struct move_words *w, const char *value)
+{
+	w->opt.start = true;
+	return true;
+}
+
+static bool set_keep(struct move_words *w, const char *value)
+{
+	w->opt.keep = true;
+	return true;
+}
+
 static bool set_downtime(struct move_words *w, const char *value)
 {
 	uint64_t ms;
@@ -97,6 +115,9 @@ static const struct option options[] = {
     {"--dry-run", NULL, set_dry_run},
     {"--verify", NULL, set_verify},
     {"--suspend", NULL, set_suspend},
+    {"--cold", NULL, set_cold},
+    {"--start", NULL, set_start},
+    {"--keep", NULL, set_keep},
     {"--max-downtime", "milliseconds from 1 to 3600000", set_downtime},
     {"--bandwidth", "megabytes a second from 1 to 1000000", set_bandwidth},
     {"--timeout", "seconds from 1 to 1000000", set_timeout},
@@ -139,6 +160,14 @@ int move_options_parse(int argc, char **argv, struct move_words *out, char *why,
 				  o->value);
 			return -E_INVAL;
 		}
+	}
+	if (!w.opt.cold && (w.opt.start || w.opt.keep)) {
+		ksnprintf(why, why_size, "--start and --keep are for --cold moves");
+		return -E_INVAL;
+	}
+	if (w.opt.cold && w.opt.suspend) {
+		ksnprintf(why, why_size, "--cold and --suspend: choose one");
+		return -E_INVAL;
 	}
 	*out = w;
 	return 0;

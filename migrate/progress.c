@@ -111,12 +111,44 @@ static int store_text(const struct move_progress *p, char *buf, size_t size)
 			 format_size(bytes, p->bytes), left);
 }
 
+/* A move of a VM that is off, while its disks are copied. */
+static int cold_copy_text(const struct move_progress *p, const char *dir, char *buf, size_t size)
+{
+	uint64_t came = p->disk_sent + p->disk_holes + p->disk_there;
+	uint64_t took = time_ns() - p->copying_since_ns;
+	uint64_t done = p->role == MOVE_SOURCE ? p->disk_total - MIN(p->disk_left, p->disk_total)
+					       : MIN(came, p->disk_total);
+	char sent[16], all[16], left[24], when[48] = "";
+
+	if (p->copying_since_ns && done >= p->disk_total / 32 && done)
+		ksnprintf(when, sizeof(when), ", %s left",
+			  format_ms(left, mul_div(took, p->disk_total - done, done)));
+	return ksnprintf(buf, size, "%s %s %s: copying disks, %llu%% of %s, %s sent%s", p->vm, dir,
+			 p->peer, (unsigned long long)percent(done, p->disk_total),
+			 format_size(all, p->disk_total), format_size(sent, p->disk_sent), when);
+}
+
+static int cold_summary_text(const struct move_progress *p, char *buf, size_t size)
+{
+	char took[24];
+
+	return ksnprintf(buf, size,
+			 "%s: moved %s %s in %s, switched off, %llu bytes on the wire\n"
+			 "%s: disks of %llu bytes: %llu sent, %llu as holes, %llu were there; "
+			 "digests equal",
+			 p->vm, p->role == MOVE_SOURCE ? "to" : "here from", p->peer,
+			 format_ms(took, p->finished_ns - p->started_ns),
+			 (unsigned long long)p->bytes, p->vm, (unsigned long long)p->disk_total,
+			 (unsigned long long)p->disk_sent, (unsigned long long)p->disk_holes,
+			 (unsigned long long)p->disk_there);
+}
+
 int move_status_text(const struct move_progress *p, char *buf, size_t size)
 {
 	const char *dir = p->role == MOVE_SOURCE ? "to" : "from";
 	char bytes[16];
 
-	if (p->kind != MOVE_HOT)
+	if (p->kind == MOVE_SAVE || p->kind == MOVE_RESTORE)
 		return store_text(p, buf, size);
 	if (p->done && p->err)
 		return failure_text(p, buf, size);
@@ -127,7 +159,9 @@ int move_status_text(const struct move_progress *p, char *buf, size_t size)
 	    p->handover == HANDOVER_TARGET_FORGOTTEN)
 		return ksnprintf(buf, size, "%s: in doubt (%s): %s", p->vm,
 				 handover_state_name(p->handover), p->reason);
-	if (p->stage != STAGE_PRE_COPY)
+	if (p->kind == MOVE_COLD && p->stage == STAGE_PRE_COPY && p->disk_total)
+		return cold_copy_text(p, dir, buf, size);
+	if (p->stage != STAGE_PRE_COPY || p->kind == MOVE_COLD)
 		return ksnprintf(buf, size, "%s %s %s: stage %d %s, %s", p->vm, dir, p->peer,
 				 p->stage, move_stage_name(p->stage), format_size(bytes, p->bytes));
 	return pre_copy_text(p, dir, buf, size);
@@ -137,12 +171,14 @@ int move_summary_text(const struct move_progress *p, char *buf, size_t size)
 {
 	char predicted[24], measured[24], target[24], took[24], frames[48] = "", disks[120] = "";
 
-	if (p->kind != MOVE_HOT)
+	if (p->kind == MOVE_SAVE || p->kind == MOVE_RESTORE)
 		return store_text(p, buf, size);
 	if (p->err)
 		return failure_text(p, buf, size);
 	if (p->dry_run)
 		return move_status_text(p, buf, size);
+	if (p->kind == MOVE_COLD)
+		return cold_summary_text(p, buf, size);
 	if (p->disk_total)
 		ksnprintf(disks, sizeof(disks),
 			  "\n%s: disks of %llu bytes: %llu bytes sent, %llu as holes", p->vm,

@@ -20,7 +20,7 @@ enum move_stage {
 };
 const char *move_stage_name(enum move_stage s); /* "iterative pre-copy" */
 
-enum move_kind { MOVE_HOT, MOVE_SAVE, MOVE_RESTORE };
+enum move_kind { MOVE_HOT, MOVE_SAVE, MOVE_RESTORE, MOVE_COLD };
 
 struct move_progress {
 	char vm[VM_NAME_LEN];
@@ -37,6 +37,7 @@ struct move_progress {
 	uint64_t disk_total;		  /* bytes of the disks that are copied */
 	uint64_t disk_left;		  /* of this round, or still dirty */
 	uint64_t disk_sent, disk_holes;	  /* bytes, all rounds: with data; as runs of zeros */
+	uint64_t disk_there;		  /* bytes that an earlier attempt had brought */
 	uint64_t disk_rate;		  /* dirtied, bytes/s */
 	uint64_t bytes;			  /* on the wire, both ways, headers included */
 	uint64_t bytes_total;		  /* of these in all; restores only, else 0 */

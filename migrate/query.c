@@ -7,7 +7,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "kernel/time.h"
-#include "migrate/move.h"
+#include "migrate/cold.h"
 
 #define QUERY_NS (5 * NS_PER_S)
 
@@ -56,17 +56,23 @@ static enum handover_state find_outcome(const uint8_t uuid[16], enum move_role r
  * not started the guest gives it up here and now; commit_target sees the flag
  * before it decides anything.
  */
-static enum handover_answer answer_as_target(const uint8_t uuid[16])
+static enum handover_answer answer_as_target(const uint8_t uuid[16], const uint8_t store[16])
 {
+	static const uint8_t none[16];
 	struct move *m = find_active(uuid, MOVE_TARGET);
 	enum handover_state s = find_outcome(uuid, MOVE_TARGET);
 
+	if (m) /* it knows better than a list that forgets */
+		s = m->p.handover;
 	if (s == HANDOVER_RUNNING)
 		return ANSWER_COMMITTED;
 	if (s == HANDOVER_DISCARDED)
 		return ANSWER_NEVER;
-	if (!m)
-		return ANSWER_UNKNOWN;
+	if (!m) /* of a cold move the datastore remembers what this boot of the host does not */
+		return memcmp(store, none, sizeof(none)) ? cold_answer(uuid, store)
+							 : ANSWER_UNKNOWN;
+	if (m->cold && s == HANDOVER_TAKING) /* what is being written cannot be taken back */
+		return ANSWER_UNDECIDED;
 	m->abdicated = true;
 	m->stop = true;
 	waitq_wake_all(&m->wake);
@@ -102,7 +108,7 @@ void query_serve(struct stream *s)
 	}
 	memcpy(&q, r.payload, sizeof(q));
 	if (q.asker == MOVE_SOURCE)
-		a.verdict = answer_as_target(q.move_id);
+		a.verdict = answer_as_target(q.move_id, q.store);
 	else if (q.asker == MOVE_TARGET)
 		a.verdict = answer_as_source(q.move_id);
 	err = stream_send(s, STREAM_ANSWER, &a, sizeof(a));
@@ -126,6 +132,8 @@ static int ask(struct move *m, struct stream *s, enum handover_answer *out)
 	if (err)
 		return err;
 	memcpy(q.move_id, m->uuid, sizeof(q.move_id));
+	if (m->cold)
+		memcpy(q.store, m->store, sizeof(q.store));
 	err = stream_send(s, STREAM_QUERY, &q, sizeof(q));
 	if (err)
 		return err;
@@ -137,7 +145,7 @@ static int ask(struct move *m, struct stream *s, enum handover_answer *out)
 	return 0;
 }
 
-/* ANSWER_UNKNOWN also when the peer cannot be reached, or is another boot of that host. */
+/* ANSWER_UNKNOWN also when the peer cannot be reached, or, hot, is another boot of that host. */
 enum handover_answer query_peer(struct move *m)
 {
 	const struct peer *p = peers_find(m->peer.name);
@@ -147,7 +155,7 @@ enum handover_answer query_peer(struct move *m)
 	struct link *l;
 	int err;
 
-	if (!p || p->boot_id != m->peer.boot_id)
+	if (!p || (!m->cold && p->boot_id != m->peer.boot_id))
 		return ANSWER_UNKNOWN;
 	err = link_connect(p, &l);
 	if (err)

@@ -9,7 +9,7 @@
 #include "kernel/log.h"
 #include "kernel/time.h"
 #include "migrate/disks.h"
-#include "migrate/receive.h"
+#include "migrate/cold.h"
 #include "migrate/validate.h"
 
 #define YIELD_RECORDS 8 /* a fast link must not starve the other tasks */
@@ -24,6 +24,7 @@ static const uint32_t may_come[PHASES] = {
 	MAY(PAGES) | MAY(ZERO_RUNS) | MAY(DISK_DATA) | MAY(DISK_HOLES) | MAY(ROUND_END) | MAY(STOP),
     [PHASE_STOPPED] = MAY(PAGES) | MAY(ZERO_RUNS) | MAY(DIGESTS) | MAY(VCPU) | MAY(DEVICE) |
 		      MAY(CLOCK) | MAY(STATE_END) | MAY(DISK_DATA) | MAY(DISK_HOLES),
+    [PHASE_COLD] = MAY(DISK_DATA) | MAY(DISK_HOLES) | MAY(LOG) | MAY(STATE_END),
 };
 _Static_assert(STREAM_TYPES <= 32, "may_come holds a bit for each type");
 
@@ -76,9 +77,15 @@ static int take_state_end(struct receiver *rx, const struct stream_record *r)
 	if (!!(end.flags & STATE_ARBITER) != !!handover_disk(m->vm))
 		return stream_fail(&m->st, -E_MISMATCH,
 				   "source and target differ in whether a shared disk decides");
+	if (m->cold && !(end.flags & STATE_VERIFIED))
+		return stream_fail(&m->st, -E_PROTO, "STATE_END of a cold move has no digests");
 	err = send_verdict(rx, &end);
 	if (err)
 		return err;
+	if (m->cold) {
+		rx->phase = PHASES;
+		return 0;
+	}
 	err = received_state_load(m, rx->state, &end);
 	if (err)
 		return err;
@@ -113,11 +120,13 @@ static int take(struct receiver *rx, const struct stream_record *r)
 	case STREAM_DISK:
 		return receive_disk_place(rx, r);
 	case STREAM_DISK_DATA:
-		return receive_disk_data(m, r);
+		return m->cold ? cold_disk_data(rx, r) : receive_disk_data(m, r);
 	case STREAM_DISK_HOLES:
 		return receive_disk_holes(m, r);
+	case STREAM_LOG:
+		return cold_log(rx, r);
 	case STREAM_RESERVE:
-		return receive_reserve(rx);
+		return m->cold ? cold_reserve(rx) : receive_reserve(rx);
 	case STREAM_PAGES:
 		return receive_pages(m, r);
 	case STREAM_ZERO_RUNS:
@@ -201,7 +210,7 @@ void receive_undo(struct receiver *rx)
 		files_discard(rx->files[i]);
 }
 
-static void receive_failed(struct receiver *rx, int err)
+void receive_failed(struct receiver *rx, int err)
 {
 	struct move *m = rx->m;
 
@@ -222,6 +231,10 @@ void receive_move(struct receiver *rx)
 	int err;
 
 	err = receive_records(rx);
+	if (m->cold) {
+		cold_receive_end(rx, err);
+		return;
+	}
 	received_state_destroy(rx->state);
 	rx->state = NULL;
 	if (!err)

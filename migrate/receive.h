@@ -8,7 +8,7 @@
 
 #include "migrate/move.h"
 
-enum phase { PHASE_OFFER, PHASE_RESERVE, PHASE_PRE_COPY, PHASE_STOPPED, PHASES };
+enum phase { PHASE_OFFER, PHASE_RESERVE, PHASE_PRE_COPY, PHASE_STOPPED, PHASE_COLD, PHASES };
 
 struct receiver {
 	struct move *m;
@@ -22,6 +22,13 @@ struct receiver {
 	struct stream_verified sum;
 	uint64_t digest_next;
 	unsigned probes;
+	/* a VM that is off: */
+	struct datastore *ds;	/* for its definition; held */
+	struct vm_config *kept; /* as the datastore has it */
+	uint32_t resumed;	/* bit per disk of which an earlier attempt left something */
+	uint64_t unsynced;	/* bytes of disks */
+	char *log;		/* STREAM_LOG_MAX bytes */
+	size_t log_len;
 	/* A saved state has no source that judges: called when offer and facts are there. */
 	int (*judge)(struct receiver *rx);
 	void *ctx; /* judge's */
@@ -31,10 +38,14 @@ struct receiver {
 void receive_move(struct receiver *rx);
 /* All records, from the OFFER to STATE_END: the VM is whole then, and inert. */
 int must_check receive_records(struct receiver *rx);
+/* It will never be ours: say so, free it. */
+void receive_failed(struct receiver *rx, int err);
 /* Free what was received. */
 void receive_undo(struct receiver *rx);
 int must_check receive_offer(struct receiver *rx, const struct stream_record *r);
 int must_check receive_file_data(struct receiver *rx, const struct stream_record *r);
 int must_check receive_reserve(struct receiver *rx);
+/* Has all come that RESERVE needs, and may a VM come in? */
+int must_check receive_may_reserve(struct receiver *rx);
 
 #endif

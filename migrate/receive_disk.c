@@ -11,7 +11,7 @@
 #include "kernel/store/stores.h"
 #include "migrate/disks.h"
 #include "migrate/measure.h"
-#include "migrate/receive.h"
+#include "migrate/cold.h"
 
 void receive_disk_fact(const struct stream_offer *o, unsigned disk, struct stream_disk_fact *f)
 {
@@ -35,6 +35,9 @@ void receive_disk_fact(const struct stream_offer *o, unsigned disk, struct strea
 	f->free = stat.free;
 	disk_object_name(&o->cfg, disk, name);
 	f->taken = !ds_find(ds, name, &info);
+	str_copy(name + strlen(name), DS_PART_SUFFIX, sizeof(name) - strlen(name));
+	f->part = o->flags & OFFER_COLD && !ds_find(ds, name, &info) &&
+		  info.size == o->disks[disk].sectors * SECTOR_SIZE;
 	if (o->flags & OFFER_MEASURE)
 		measure_store(ds, &f->speed);
 }
@@ -80,7 +83,11 @@ int receive_disk_place(struct receiver *rx, const struct stream_record *r)
 				   c->name, p.store);
 	disk_object_name(&m->offer->cfg, p.disk, c->object);
 	err = ds_find(ds, c->object, &info) ? 0 : -E_EXIST;
-	if (!err)
+	if (!err && m->cold)
+		rx->disks[p.disk] = cold_find_part(ds, c->object, p.sectors * SECTOR_SIZE);
+	if (rx->disks[p.disk])
+		rx->resumed |= 1u << p.disk;
+	else if (!err)
 		err =
 		    ds_create(ds, c->object, DS_DISK, p.sectors * SECTOR_SIZE, &rx->disks[p.disk]);
 	if (err)

@@ -4,8 +4,10 @@
  * files, and on RESERVE builds the inert VM. The source judges; what an attacker
  * could do with a false judgement is checked here again.
  */
+#include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
 #include "kernel/mem.h"
+#include "kernel/store/stores.h"
 #include "migrate/disks.h"
 #include "migrate/receive.h"
 
@@ -58,6 +60,9 @@ int receive_offer(struct receiver *rx, const struct stream_record *r)
 	if (err)
 		return err;
 	str_copy(m->p.vm, m->offer->cfg.name, sizeof(m->p.vm));
+	m->cold = (m->offer->flags & OFFER_COLD) && !m->from_store;
+	if (m->cold)
+		m->p.kind = MOVE_COLD;
 	move_set_stage(m, STAGE_PRE_MIGRATION);
 	facts_gather(m->offer, m->facts);
 	if (rx->busy)
@@ -102,10 +107,10 @@ static int check_cpuid(struct move *m)
 	return 0;
 }
 
-static int build_vm(struct receiver *rx)
+int receive_may_reserve(struct receiver *rx)
 {
+	char leaving[DS_NAME_LEN];
 	struct move *m = rx->m;
-	int err;
 
 	if (rx->file.data || rx->file.skip || m->facts->files_missing)
 		return stream_fail(&m->st, -E_PROTO, "RESERVE came before every boot file had");
@@ -113,9 +118,22 @@ static int build_vm(struct receiver *rx)
 		return stream_fail(&m->st, -E_BUSY, "another move is under way here");
 	if (migrate_state()->drained)
 		return stream_fail(&m->st, -E_STATE, "this host is drained, it takes no VMs");
-	err = check_cpuid(m);
-	if (!err && !m->from_store)
-		err = receive_disks_placed(rx);
+	ksnprintf(leaving, sizeof(leaving), LEAVING_PREFIX "%s", m->offer->cfg.name);
+	if (stores_holding(leaving))
+		return stream_fail(&m->st, -E_BUSY,
+				   "a VM of that name left here, which is not settled yet; restart "
+				   "this host when its datastore is well");
+	return m->from_store ? 0 : receive_disks_placed(rx);
+}
+
+static int build_vm(struct receiver *rx)
+{
+	struct move *m = rx->m;
+	int err;
+
+	err = receive_may_reserve(rx);
+	if (!err)
+		err = check_cpuid(m);
 	if (err)
 		return err;
 	move_set_stage(m, STAGE_RESERVATION);

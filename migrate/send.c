@@ -9,7 +9,9 @@
 #include "kernel/log.h"
 #include "kernel/mem.h"
 #include "kernel/time.h"
+#include "kernel/store/stores.h"
 #include "migrate/audit.h"
+#include "migrate/cold.h"
 #include "migrate/disks.h"
 
 static uint64_t answer_deadline(void)
@@ -84,10 +86,15 @@ int send_alloc(struct move *m)
 }
 
 /* Stage 0. */
-static int send_pre_migration(struct move *m)
+int send_pre_migration(struct move *m)
 {
 	struct stream_hello mine, theirs;
-	struct checks_input in = {.source = &mine, .target = &theirs, .state = m->vm->state};
+	struct checks_input in = {.source = &mine,
+				  .target = &theirs,
+				  .state = m->vm->state,
+				  .cold = m->cold,
+				  .start = m->opt.start,
+				  .keeps_definitions = stores_default()};
 	struct stream_record r;
 	int err;
 
@@ -109,7 +116,8 @@ static int send_pre_migration(struct move *m)
 		err = audit_probe(m);
 	if (err)
 		return err;
-	m->offer->flags = m->opt.audit ? OFFER_MEASURE : 0;
+	m->offer->flags = (m->opt.audit ? OFFER_MEASURE : 0) | (m->cold ? OFFER_COLD : 0) |
+			  (m->opt.start ? OFFER_START : 0);
 	err = stream_send(&m->st, STREAM_OFFER, m->offer, sizeof(*m->offer));
 	if (err)
 		return err;
@@ -117,6 +125,7 @@ static int send_pre_migration(struct move *m)
 	if (err)
 		return err;
 	memcpy(m->facts, r.payload, sizeof(*m->facts));
+	memcpy(m->store, m->facts->store, sizeof(m->store));
 	if (m->opt.audit) {
 		err = audit_look(m);
 		if (err)
@@ -149,8 +158,28 @@ int send_file(struct move *m, const struct stream_file *sf)
 	return err;
 }
 
+/* Before it the target of a cold move says what it has of the disks already. */
+static int expect_reserved(struct move *m, struct stream_record *r)
+{
+	int err;
+
+	for (;;) {
+		err = stream_read(&m->st, r, answer_deadline() + 30 * NS_PER_S);
+		if (err || r->type == STREAM_RESERVED)
+			return err;
+		if (r->type == STREAM_ERROR)
+			return stream_error_take(&m->st, r);
+		if (r->type != STREAM_DISK_DIGESTS || !m->cold)
+			return stream_fail(&m->st, -E_PROTO, "record %s came instead of RESERVED",
+					   stream_type_name(r->type));
+		err = cold_take_digests(m, r);
+		if (err)
+			return err;
+	}
+}
+
 /* Stage 1. The token is set early: its frames must be dead before the guest is paused. */
-static int send_reservation(struct move *m)
+int send_reservation(struct move *m)
 {
 	const struct stream_reserved *theirs;
 	struct stream_record r;
@@ -158,7 +187,7 @@ static int send_reservation(struct move *m)
 
 	move_set_stage(m, STAGE_RESERVATION);
 	m->ho.vm = m->vm;
-	if (handover_disk(m->vm)) {
+	if (handover_disk(m->vm) && !m->cold) {
 		err = handover_set_token(&m->ho);
 		if (err)
 			return move_fail(m, err, "marking the deciding disk");
@@ -176,7 +205,7 @@ static int send_reservation(struct move *m)
 	err = stream_send(&m->st, STREAM_RESERVE, NULL, 0);
 	if (err)
 		return err;
-	err = stream_expect(&m->st, STREAM_RESERVED, &r, answer_deadline() + 30 * NS_PER_S);
+	err = expect_reserved(m, &r);
 	if (err)
 		return err;
 	theirs = (const struct stream_reserved *)r.payload;
@@ -223,8 +252,7 @@ void send_resume_here(struct move *m)
 		log_error("migrate: %s cannot go on: %s", m->p.vm, err_text(err));
 }
 
-/* The peer closed while we were sending: its last words say why. */
-static int last_words(struct move *m, int err)
+int send_last_words(struct move *m, int err)
 {
 	struct stream_record r;
 
@@ -240,7 +268,7 @@ static int last_words(struct move *m, int err)
 /* Returns the error to be shown. */
 static int send_failed(struct move *m, int err)
 {
-	err = last_words(m, err);
+	err = send_last_words(m, err);
 	if (!m->p.reason[0])
 		str_copy(m->p.reason, m->st.reason[0] ? m->st.reason : err_text(err),
 			 sizeof(m->p.reason));
@@ -250,10 +278,23 @@ static int send_failed(struct move *m, int err)
 	return err;
 }
 
+void send_log_summary(const struct move *m)
+{
+	char text[512];
+
+	move_summary_text(&m->p, text, sizeof(text));
+	for (const char *line = text; *line;) {
+		const char *end = strchr(line, '\n');
+		int n = (int)(end ? (size_t)(end - line) : strlen(line));
+
+		log_info("migrate: %.*s", n, line);
+		line += n + (end != NULL);
+	}
+}
+
 void send_task(void *arg)
 {
 	struct move *m = arg;
-	char text[512];
 	int err = send_all(m);
 
 	if (err < 0) {
@@ -268,14 +309,6 @@ void send_task(void *arg)
 		move_free_vm(m);
 	}
 	move_end(m, err < 0 ? err : 0);
-	if (err < 0)
-		return;
-	move_summary_text(&m->p, text, sizeof(text));
-	for (const char *line = text; *line;) {
-		const char *end = strchr(line, '\n');
-		int n = (int)(end ? (size_t)(end - line) : strlen(line));
-
-		log_info("migrate: %.*s", n, line);
-		line += n + (end != NULL);
-	}
+	if (err >= 0)
+		send_log_summary(m);
 }

@@ -46,23 +46,39 @@ static uint64_t stored_bytes(const struct vm_disk *d)
 	return info.stored;
 }
 
+/* A shared disk stays where it is, unless a cold move is told where to copy it. */
+static int take_along(struct move *m, unsigned disk)
+{
+	struct vm_disk_config *c = &m->offer->cfg.disks[disk];
+
+	if (!m->cold)
+		return stream_fail(&m->st, -E_INVAL, "--disk: %.7s is shared: it stays where it is",
+				   c->name);
+	m->vm->disks[disk].taken_along = true;
+	m->offer->disks[disk].shared = m->offer->disks[disk].deciding = 0;
+	c->shared = 0;
+	str_copy(c->local, "shared", sizeof(c->local)); /* until the target puts it in a store */
+	return 0;
+}
+
 int send_disks_offer(struct move *m)
 {
-	for (unsigned i = 0; i < m->vm->disk_count; i++)
-		if (disk_is_copied(&m->vm->disks[i]))
-			m->offer->disks[i].stored = stored_bytes(&m->vm->disks[i]);
 	for (unsigned i = 0; i < m->opt.disk_count; i++) {
 		const struct migrate_disk_option *o = &m->opt.disks[i];
-		int disk = find_disk(m, o->disk);
+		int disk = find_disk(m, o->disk), err = 0;
 
 		if (disk < 0)
 			return disk;
 		if (!disk_is_copied(&m->vm->disks[disk]))
-			return stream_fail(&m->st, -E_INVAL,
-					   "--disk: %.7s is shared: it stays where it is", o->disk);
+			err = take_along(m, (unsigned)disk);
+		if (err)
+			return err;
 		str_copy(m->offer->disks[disk].store, o->store,
 			 sizeof(m->offer->disks[disk].store));
 	}
+	for (unsigned i = 0; i < m->vm->disk_count; i++)
+		if (disk_is_copied(&m->vm->disks[i]))
+			m->offer->disks[i].stored = stored_bytes(&m->vm->disks[i]);
 	return 0;
 }
 
@@ -215,11 +231,9 @@ static int start_logs(struct move *m, uint64_t *blocks)
 	return 0;
 }
 
-/* Everything once, while the guest's memory is not watched yet: that would only slow it down. */
-int send_disks_bulk(struct move *m)
+int send_disks_watch(struct move *m)
 {
 	uint64_t blocks = 0;
-	char size[16];
 	int err;
 
 	err = start_logs(m, &blocks);
@@ -230,6 +244,18 @@ int send_disks_bulk(struct move *m)
 		m->copy->bits = kzalloc((blocks + 63) / 64 * sizeof(uint64_t));
 	if (!m->copy || !m->copy->bits)
 		return stream_fail(&m->st, -E_NOMEM, "no host memory for the move's own tables");
+	return 0;
+}
+
+/* Everything once, while the guest's memory is not watched yet: that would only slow it down. */
+int send_disks_bulk(struct move *m)
+{
+	char size[16];
+	int err;
+
+	err = send_disks_watch(m);
+	if (err || !m->copy)
+		return err;
 	log_info("migrate: %s: copying %s of disks", m->p.vm, format_size(size, m->p.disk_total));
 	err = send_disks_round(m);
 	if (err)

@@ -102,7 +102,8 @@ int send_look_up(struct move *m)
 	move_update_bytes(m);
 	if (m->stop)
 		return stream_fail(&m->st, -E_CANCELLED, "cancelled by the operator");
-	if (m->vm->state != VM_RUNNING && m->vm->state != VM_PAUSED)
+	if (m->cold ? m->vm->state != VM_OFF
+		    : m->vm->state != VM_RUNNING && m->vm->state != VM_PAUSED)
 		return stream_fail(&m->st, -E_STATE, "the guest is %s now",
 				   vm_state_name(m->vm->state));
 	if (m->vm->poweroff_requested || m->vm->reset_requested || m->vm->crash_requested)

@@ -24,7 +24,7 @@ int send_pause_guest(struct move *m)
 
 #define VERIFY_DISK_RATE (1 * MiB) /* bytes per second that a slow disk is read with at least */
 
-static int expect_verified(struct move *m)
+int send_expect_verified(struct move *m)
 {
 	uint64_t patience = MOVE_ANSWER_NS + m->p.disk_total / VERIFY_DISK_RATE * NS_PER_S;
 	struct stream_verified v;
@@ -74,7 +74,7 @@ int send_stop_and_copy(struct move *m)
 	if (err)
 		return err;
 	if (m->opt.verify) {
-		err = expect_verified(m);
+		err = send_expect_verified(m);
 		if (err)
 			return err;
 	}

@@ -14,7 +14,7 @@
 #include "vmm/cpuid_policy.h"
 #include "vmm/vm_config.h"
 
-#define STREAM_VERSION	   3
+#define STREAM_VERSION	   4
 #define STREAM_MAGIC	   "PAGURUS"
 #define STREAM_OPTIONAL	   0x80000000u /* a reader that does not know the type skips it */
 #define STREAM_PAGES_MAX   16	       /* pages in one PAGES record */
@@ -27,6 +27,8 @@
 #define STREAM_BLOCK	   (64 * 1024)	      /* of a disk: most in one DISK_DATA */
 #define STREAM_HOLES_MAX   2048		      /* runs in one DISK_HOLES */
 #define STREAM_PROBES_MAX  32		      /* before one OFFER */
+#define STREAM_BLOCKS_MAX  256		      /* blocks in one DISK_DIGESTS */
+#define STREAM_LOG_MAX	   (64 * 1024)	      /* bytes of a VM's log, in all LOG records */
 #define STREAM_TEXT_MAX	   160
 #define STREAM_FILES_MAX   (2 + VM_MAX_MODULES) /* kernel, initrd, modules */
 
@@ -66,7 +68,11 @@
 	  sizeof(struct stream_disk_data) + STREAM_BLOCK, 's')                                     \
 	X(DISK_HOLES, 27, sizeof(struct stream_disk_holes) + sizeof(struct stream_hole),           \
 	  sizeof(struct stream_disk_holes) + STREAM_HOLES_MAX * sizeof(struct stream_hole), 's')   \
-	X(PROBE, 28, 1, STREAM_CHUNK, 's')
+	X(PROBE, 28, 1, STREAM_CHUNK, 's')                                                         \
+	X(DISK_DIGESTS, 29, sizeof(struct stream_disk_digests) + 8,                                \
+	  sizeof(struct stream_disk_digests) + 8 * STREAM_BLOCKS_MAX, 't')                         \
+	X(LOG, 30, 1, STREAM_CHUNK, 's')                                                           \
+	X(SETTLED, 31, 0, 0, 's')
 
 #define STREAM_TYPE(name, number, least, most, from) STREAM_##name = (number),
 enum stream_type { STREAM_RECORDS(STREAM_TYPE) STREAM_TYPES };
@@ -126,6 +132,8 @@ struct stream_offer {
 	uint32_t file_count, flags; /* OFFER_* */
 };
 #define OFFER_MEASURE 1u /* an audit: how fast are the datastores there? */
+#define OFFER_COLD    2u /* the VM is off: no memory, no state (migrate/cold.h) */
+#define OFFER_START   4u /* cold: start it there */
 
 /* What reading takes; 0: not measured. */
 struct stream_speed {
@@ -144,7 +152,8 @@ struct stream_disk_fact {
 	uint64_t free;	/* bytes */
 	char store[32]; /* where it would go */
 	uint8_t taken;	/* an object of that name is there */
-	uint8_t pad2[7];
+	uint8_t part;	/* cold: an unfinished copy of that size is: it is gone on with */
+	uint8_t pad2[6];
 	struct stream_speed speed; /* of the shared disk or of the datastore */
 };
 
@@ -167,6 +176,7 @@ struct stream_facts {
 	struct stream_disk_fact disks[VM_MAX_DISKS];
 	struct stream_nic_fact nics[VM_MAX_NICS];
 	uint32_t files_missing, pad; /* bit per stream_offer.files */
+	uint8_t store[16];	     /* UUID of the datastore for definitions; zero: none */
 };
 
 struct stream_reserved {
@@ -206,6 +216,18 @@ struct stream_disk_holes {
 struct stream_hole {
 	uint64_t offset, length; /* bytes, whole sectors */
 };
+
+/*
+ * Before RESERVED, of each disk of which the target has an unfinished copy: then digest_words
+ * (migrate/page_digest.h) of the blocks from first on, 0 for one that is not stored. Blocks that
+ * no record names are not stored either. The source sends those that differ from its own.
+ */
+struct stream_disk_digests {
+	uint32_t disk, pad;
+	uint64_t first; /* block */
+};
+
+/* LOG: the end of the VM's log at the source, as text. SETTLED: the source has nothing left. */
 
 struct stream_round_end {
 	uint32_t round, pad;
@@ -261,6 +283,7 @@ struct stream_query {
 	uint8_t move_id[16];
 	uint32_t asker; /* enum move_role */
 	uint32_t pad;
+	uint8_t store[16]; /* cold: which datastore of the target must know; else zero */
 };
 
 struct stream_answer {
@@ -278,7 +301,7 @@ _Static_assert(sizeof(struct stream_offer) ==
 		   sizeof(struct vm_config) + 1576 + 576 + 32 + 6 * 144 + 8,
 	       "wire format");
 _Static_assert(sizeof(struct stream_disk_fact) == 96, "wire format");
-_Static_assert(sizeof(struct stream_facts) == 1576 + 16 + 768 + 32 + 8, "wire format");
+_Static_assert(sizeof(struct stream_facts) == 1576 + 16 + 768 + 32 + 8 + 16, "wire format");
 _Static_assert(sizeof(struct stream_reserved) == 64, "wire format");
 _Static_assert(sizeof(struct stream_run) == 16, "wire format");
 _Static_assert(sizeof(struct stream_round_end) == 16, "wire format");
@@ -289,12 +312,13 @@ _Static_assert(sizeof(struct stream_disk_place) == 48, "wire format");
 _Static_assert(sizeof(struct stream_disk_data) == 16, "wire format");
 _Static_assert(sizeof(struct stream_disk_holes) == 8, "wire format");
 _Static_assert(sizeof(struct stream_hole) == 16, "wire format");
+_Static_assert(sizeof(struct stream_disk_digests) == 16, "wire format");
 _Static_assert(sizeof(struct stream_disk_data) + STREAM_BLOCK <= STREAM_PAYLOAD_MAX, "wire format");
 _Static_assert(sizeof(struct stream_verified) == 24, "wire format");
 _Static_assert(sizeof(struct stream_state_end) == 96, "wire format");
 _Static_assert(sizeof(struct stream_commit) == 24, "wire format");
 _Static_assert(sizeof(struct stream_error) == 8 + STREAM_TEXT_MAX, "wire format");
-_Static_assert(sizeof(struct stream_query) == 24, "wire format");
+_Static_assert(sizeof(struct stream_query) == 40, "wire format");
 _Static_assert(sizeof(struct stream_answer) == 8, "wire format");
 
 /* What carries the bytes: a link, a file, a test's buffer. All return 0 or an error. */

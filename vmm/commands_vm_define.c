@@ -73,9 +73,17 @@ static int define_any(const char *name, struct vm **out, char *why, size_t why_s
 
 int commands_run_define(struct console *con, int argc, char **argv)
 {
-	char why[192];
+	char why[192], leaving[DS_NAME_LEN];
 	struct vm *vm;
-	int err = define_any(argv[1], &vm, why, sizeof(why));
+	int err;
+
+	ksnprintf(leaving, sizeof(leaving), LEAVING_PREFIX "%.31s", argv[1]);
+	if (stores_holding(leaving))
+		return console_fail(con, -E_BUSY,
+				    "vm '%.31s': a cold move of it is not settled; it may be "
+				    "another host's; restart this host to have that asked",
+				    argv[1]);
+	err = define_any(argv[1], &vm, why, sizeof(why));
 
 	if (!err && vm_store_mark(argv[1], false))
 		console_printf(con, "the datastore failed: it is off again after a restart\n");
@@ -93,6 +101,9 @@ int commands_run_keep(struct console *con, int argc, char **argv)
 
 	if (!vm)
 		return -E_NOENT;
+	if (vm->move_under_way || vm->serving || vm->state == VM_IN_DOUBT)
+		return console_fail(con, -E_BUSY, "vm '%.31s' is %s, and on a move or the like",
+				    argv[1], vm_state_name(vm->state));
 	err = vm_store_keep(vm, why, sizeof(why));
 	if (err)
 		return console_fail(con, err, "vm '%.31s': not kept: %s", argv[1], why);
@@ -110,14 +121,16 @@ void commands_complete_undefined(struct completion *c, int argc, char **argv)
 	}
 }
 
-static void start_if_wanted(struct vm *vm)
+static void start_if_wanted(struct vm *vm, bool may)
 {
 	const char *name = vm->cfg.name;
+	char leaving[DS_NAME_LEN];
 	int err;
 
 	log_info("vm %s: defined", name);
-	if (!vm->cfg.autostart)
-		return;
+	ksnprintf(leaving, sizeof(leaving), LEAVING_PREFIX "%s", name);
+	if (!may || !vm->cfg.autostart || stores_holding(leaving))
+		return; /* who has one that is leaving is asked soon */
 	if (stores_saved(name)) {
 		log_info("vm %s: is saved, not started: 'restore %s'", name, name);
 		return;
@@ -127,35 +140,36 @@ static void start_if_wanted(struct vm *vm)
 		log_error("vm %s: autostart failed: %s", name, err_text(err));
 }
 
-static void define_kept(void)
+static void define_kept(bool autostart)
 {
+	struct datastore *ds = stores_default();
 	char name[VM_NAME_LEN], why[192] = "";
 	unsigned cursor = 0;
 	struct vm *vm;
 
-	while (!vm_store_next(&cursor, name)) {
+	while (ds && !vm_store_next(ds, &cursor, name)) {
 		if (vm_store_undefined(name) || vm_find(name))
 			continue;
 		if (vm_store_define(name, &vm, why, sizeof(why)))
 			log_error("vm %s: not defined: %s", name, why);
 		else
-			start_if_wanted(vm);
+			start_if_wanted(vm, autostart);
 	}
 }
 
-void vm_define_all(void)
+void vm_define_all(bool autostart)
 {
 	char name[VM_NAME_LEN], why[192];
 	const struct file *f;
 	struct vm *vm;
 
-	define_kept();
+	define_kept(autostart);
 	for (unsigned i = 0; (f = files_at(i)); i++) {
 		if (!conf_name(f->path, name) || vm_find(name) || vm_store_undefined(name))
 			continue;
 		if (define_named(name, &vm, why, sizeof(why)) != 0)
 			log_error("vm %s: not defined: %s", name, why);
 		else
-			start_if_wanted(vm);
+			start_if_wanted(vm, autostart);
 	}
 }

@@ -51,6 +51,16 @@ void disk_log_mark(struct disk_log *log, uint64_t sector, uint64_t sectors)
 			mark_block(log, b);
 }
 
+void disk_log_unmark(struct disk_log *log, uint64_t block)
+{
+	uint64_t bit = BIT(block % WORD_BITS);
+
+	if (!log->on || block >= log->blocks || !(log->bits[block / WORD_BITS] & bit))
+		return;
+	log->bits[block / WORD_BITS] &= ~bit;
+	log->marked--;
+}
+
 uint64_t disk_log_harvest(struct disk_log *log, uint64_t *out)
 {
 	uint64_t taken = log->marked;

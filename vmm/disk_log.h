@@ -30,6 +30,8 @@ void disk_log_stop(struct disk_log *log);
 void disk_log_mark(struct disk_log *log, uint64_t sector, uint64_t sectors);
 /* All bits move to out ((blocks + 63) / 64 words), before the caller reads any of the blocks. */
 uint64_t disk_log_harvest(struct disk_log *log, uint64_t *out); /* number of set bits */
+/* The other end has that block already. */
+void disk_log_unmark(struct disk_log *log, uint64_t block);
 /* Harvested blocks that were not sent after all. */
 void disk_log_give_back(struct disk_log *log, const uint64_t *bits);
 

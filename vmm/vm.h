@@ -64,6 +64,7 @@ struct vm_disk {
 	uint8_t owner_mac[6]; /* this period of ownership; all zero: none */
 	bool owned;	      /* the reservation names owner_mac */
 	uint8_t deciding;     /* this disk's reservation decides who owns the VM */
+	bool taken_along;     /* shared, but a cold move copies it */
 	struct disk_log log;  /* on while a move copies the disk */
 };
 

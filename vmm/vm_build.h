@@ -19,6 +19,11 @@ int must_check vm_boot(struct vm *vm);
 /* vm_disks.c: open all disks of cfg; close them. */
 int must_check vm_open_disks(struct vm *vm);
 void vm_close_disks(struct vm *vm);
+/*
+ * For a VM that comes in while it is off: the disks that are received (as vm_create_incoming's),
+ * and no others. Does not block. -E_NOMEM: none is open, some handles are still the caller's.
+ */
+int must_check vm_open_received(struct vm *vm, struct ds_object *disks[VM_MAX_DISKS]);
 /* Reserve each shared disk for a fresh MAC of ours; refused when another holds it. */
 int must_check vm_own_disks(struct vm *vm);
 void vm_release_disks(struct vm *vm);

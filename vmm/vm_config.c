@@ -334,7 +334,7 @@ static int parse_nic(struct config_parser *p, char *value)
  * A card without a MAC gets one that stays the same at every boot of every host that
  * has this vm.conf: a locally administered one, from the VM's UUID and name.
  */
-static void make_macs(struct vm_config *c)
+void vm_config_make_macs(struct vm_config *c)
 {
 	for (unsigned i = 0; i < c->nic_count; i++) {
 		struct vm_nic_config *n = &c->nics[i];
@@ -449,6 +449,6 @@ int vm_config_parse(const char *name, const char *text, size_t len, struct vm_co
 		return config_refuse(&p,
 				     "kernel is missing: expected a line like 'kernel vmlinuz' or "
 				     "'firmware bios-256k.bin'");
-	make_macs(out);
+	vm_config_make_macs(out);
 	return vm_config_check(out, err);
 }

@@ -88,6 +88,8 @@ struct config_error {
  */
 int must_check vm_config_parse(const char *name, const char *text, size_t len,
 			       struct vm_config *out, struct config_error *err);
+/* MACs for its cards that have none, from UUID and names. */
+void vm_config_make_macs(struct vm_config *cfg);
 /* The text of a vm.conf with all that cfg says; its length, or -E_NOSPC. */
 int must_check vm_config_text(const struct vm_config *cfg, char *buf, size_t size);
 /* Is this config (from a peer) sane? The same limits as the parser's. 0 or -E_INVAL. */

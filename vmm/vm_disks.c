@@ -110,13 +110,35 @@ void vm_close_disks(struct vm *vm)
 		disk_log_stop(&d->log);
 		if (d->aoe)
 			aoe_close(d->aoe);
-		else if (d->cfg.in_store)
+		else if (d->blk && d->cfg.in_store)
 			ds_disk_close(d->blk);
-		else
+		else if (d->blk)
 			d->blk->users--;
 	}
 	memset(vm->disks, 0, sizeof(vm->disks));
 	vm->disk_count = 0;
+}
+
+int vm_open_received(struct vm *vm, struct ds_object *disks[VM_MAX_DISKS])
+{
+	vm->disk_count = 0;
+	for (uint32_t i = 0; i < vm->cfg.disk_count; i++) {
+		struct vm_disk *d = &vm->disks[i];
+		int err;
+
+		memset(d, 0, sizeof(*d));
+		d->cfg = vm->cfg.disks[i];
+		vm->disk_count = i + 1;
+		if (!disks[i])
+			continue;
+		err = ds_disk_receive(disks[i], &d->blk);
+		if (err) {
+			vm_close_disks(vm);
+			return err;
+		}
+		disks[i] = NULL; /* the disk has it now */
+	}
+	return 0;
 }
 
 static int own_disk(struct vm *vm, struct vm_disk *d)

@@ -85,33 +85,49 @@ static int open_log(struct datastore *ds, const char *object, struct ds_object *
 	return err ? err : start_anew(ds, object, out);
 }
 
-static int append_line(struct datastore *ds, const char *vm, const struct log_line *line)
+static int append_text(struct datastore *ds, const char *vm, const void *text, size_t len)
 {
-	char object[DS_NAME_LEN], date[32], text[LOG_TEXT_MAX + 64];
-	uint64_t when = rtc_now() - (time_ns() - line->ns) / NS_PER_S;
+	char object[DS_NAME_LEN];
 	struct ds_object *o;
 	struct ds_info info;
-	int err, n;
+	int err;
 
-	ksnprintf(object, sizeof(object), "log/%s", vm);
-	put_date(date, sizeof(date), when);
-	n = ksnprintf(text, sizeof(text), "%s %s: %s\n", date, log_level_name(line->level),
-		      line->text);
+	ksnprintf(object, sizeof(object), "log/%.31s", vm);
 	err = open_log(ds, object, &o);
 	if (err)
 		return err;
 	ds_object_info(o, &info);
-	err = ds_write(o, info.size, text, (uint64_t)n);
+	err = ds_write(o, info.size, text, len);
 	ds_put(o);
 	return err;
 }
 
 static int append(struct datastore *ds, const char *vm, const struct log_line *line)
 {
+	uint64_t when = rtc_now() - (time_ns() - line->ns) / NS_PER_S;
+	char date[32], text[LOG_TEXT_MAX + 64];
+	int err, n;
+
+	put_date(date, sizeof(date), when);
+	n = ksnprintf(text, sizeof(text), "%s %s: %s\n", date, log_level_name(line->level),
+		      line->text);
+	stores_hold(ds);
+	err = append_text(ds, vm, text, (size_t)n);
+	stores_release(ds);
+	return err;
+}
+
+int vm_log_add(const char *vm, const void *text, size_t len)
+{
+	struct datastore *ds = stores_default();
 	int err;
 
+	if (!ds)
+		return -E_NOENT;
 	stores_hold(ds);
-	err = append_line(ds, vm, line);
+	err = append_text(ds, vm, text, len);
+	if (!err)
+		err = ds_sync(ds);
 	stores_release(ds);
 	return err;
 }
@@ -150,6 +166,44 @@ static void vm_log_task(void *arg)
 int vm_log_start(void)
 {
 	return task_create("vm-log", vm_log_task, NULL) ? 0 : -E_NOMEM;
+}
+
+/* Its last size bytes. */
+static int read_tail(struct datastore *ds, const char *vm, char *buf, size_t size, size_t *len)
+{
+	char object[DS_NAME_LEN];
+	struct ds_object *o;
+	struct ds_info info;
+	int err;
+
+	ksnprintf(object, sizeof(object), "log/%.31s", vm);
+	err = ds_get(ds, object, &o);
+	if (err)
+		return err == -E_NOENT ? 0 : err;
+	ds_object_info(o, &info);
+	*len = MIN(info.size, (uint64_t)size);
+	err = ds_read(o, info.size - *len, buf, *len);
+	ds_put(o);
+	return err;
+}
+
+int vm_log_tail(const char *vm, char *buf, size_t size, size_t *len)
+{
+	struct datastore *ds = stores_default();
+	size_t cut = 0;
+	int err;
+
+	*len = 0;
+	if (!ds)
+		return 0;
+	stores_hold(ds);
+	err = read_tail(ds, vm, buf, size, len);
+	stores_release(ds);
+	while (*len == size && cut < size && buf[cut++] != '\n')
+		;
+	*len -= cut;
+	memmove(buf, buf + cut, *len);
+	return err;
 }
 
 int vm_log_print(struct console *con, const char *vm)

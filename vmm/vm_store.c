@@ -35,51 +35,74 @@ static int write_object(struct datastore *ds, const char *name, const void *data
 
 /* ---- keeping ------------------------------------------------------------------------ */
 
-/* One boot file; path becomes that under which it is found after a restart. */
-static int keep_file(struct datastore *ds, const char *vm, char *path, const char *as)
+/*
+ * One boot file; path becomes that under which it is found after a restart. Unless it must be
+ * there, a path that names none stays, to say where it was.
+ */
+static int keep_file(struct datastore *ds, const char *vm, char *path, const char *as, bool must)
 {
-	const struct file *f = files_find(path);
+	const struct file *f = path[0] ? files_find(path) : NULL;
 	char object[DS_NAME_LEN];
 
-	if (!path[0])
-		return 0;
 	if (!f)
-		return -E_NOENT;
+		return path[0] && must ? -E_NOENT : 0;
 	ksnprintf(object, sizeof(object), PREFIX "%s/%s", vm, as);
 	ksnprintf(path, VM_PATH_LEN, "store/%s/%s", vm, as);
 	return write_object(ds, object, f->data, f->size);
 }
 
-static int keep_files(struct datastore *ds, struct vm_config *c)
+static int keep_files(struct datastore *ds, struct vm_config *c, bool all)
 {
 	char as[16];
 	int err;
 
-	err = keep_file(ds, c->name, c->kernel, "kernel");
+	err = keep_file(ds, c->name, c->kernel, "kernel", all);
 	if (!err)
-		err = keep_file(ds, c->name, c->initrd, "initrd");
+		err = keep_file(ds, c->name, c->initrd, "initrd", all);
 	for (uint32_t i = 0; !err && i < c->module_count; i++) {
 		ksnprintf(as, sizeof(as), "module%u", i);
-		err = keep_file(ds, c->name, c->modules[i].path, as);
+		err = keep_file(ds, c->name, c->modules[i].path, as, all);
 	}
 	return err;
+}
+
+static int write_conf(struct datastore *ds, const struct vm_config *c, const char *head, char *text)
+{
+	size_t before = strlen(head);
+	char object[DS_NAME_LEN];
+	int len;
+
+	(void)str_copy(text, head, CONF_MAX);
+	len = vm_config_text(c, text + before, CONF_MAX - before);
+	if (len < 0)
+		return len;
+	ksnprintf(object, sizeof(object), PREFIX "%.31s" CONF, c->name);
+	return write_object(ds, object, text, before + (size_t)len);
 }
 
 /* Files first: a definition never names one that is not there. */
 static int keep(struct datastore *ds, struct vm_config *c, char *text)
 {
-	char object[DS_NAME_LEN];
-	int len, err;
+	int err;
 
-	err = keep_files(ds, c);
-	if (err)
-		return err;
-	len = vm_config_text(c, text, CONF_MAX);
-	if (len < 0)
-		return len;
-	ksnprintf(object, sizeof(object), PREFIX "%s" CONF, c->name);
-	err = write_object(ds, object, text, (uint64_t)len);
+	err = keep_files(ds, c, true);
+	if (!err)
+		err = write_conf(ds, c, "", text);
 	return err ? err : vm_store_mark(c->name, false);
+}
+
+int vm_store_take_files(struct datastore *ds, struct vm_config *c)
+{
+	return keep_files(ds, c, false);
+}
+
+int vm_store_take_conf(struct datastore *ds, const struct vm_config *c, const char *head)
+{
+	char *text = kzalloc(CONF_MAX);
+	int err = text ? write_conf(ds, c, head, text) : -E_NOMEM;
+
+	kfree(text);
+	return err;
 }
 
 int vm_store_keep(const struct vm *vm, char *why, size_t why_size)
@@ -168,8 +191,8 @@ static int read_conf(struct datastore *ds, const char *object, char *text, size_
 	return err;
 }
 
-static int define(struct datastore *ds, const char *name, struct vm_config *c, char *text,
-		  struct vm **out, char *why, size_t why_size)
+static int read_config(struct datastore *ds, const char *name, struct vm_config *c, char *text,
+		       char *why, size_t why_size)
 {
 	char object[DS_NAME_LEN];
 	struct config_error wrong;
@@ -183,15 +206,22 @@ static int define(struct datastore *ds, const char *name, struct vm_config *c, c
 		return err;
 	}
 	err = vm_config_parse(name, text, len, c, &wrong);
-	if (err) {
-		ksnprintf(why, why_size, "%s line %u: %s", object, wrong.line, wrong.text);
-		return err;
-	}
-	err = load_files(ds, c);
-	if (!err)
-		err = vm_define(c, out);
 	if (err)
-		ksnprintf(why, why_size, "%s: %s", object, err_text(err));
+		ksnprintf(why, why_size, "%s line %u: %s", object, wrong.line, wrong.text);
+	return err;
+}
+
+int vm_store_read(struct datastore *ds, const char *name, struct vm_config *out, char *why,
+		  size_t why_size)
+{
+	char *text = kzalloc(CONF_MAX);
+	int err = -E_NOMEM;
+
+	if (text)
+		err = read_config(ds, name, out, text, why, why_size);
+	else
+		ksnprintf(why, why_size, "out of memory");
+	kfree(text);
 	return err;
 }
 
@@ -199,29 +229,69 @@ int vm_store_define(const char *name, struct vm **out, char *why, size_t why_siz
 {
 	struct datastore *ds = stores_default();
 	struct vm_config *c;
-	char *text;
-	int err = -E_NOMEM;
+	int err;
 
 	if (!ds)
 		return -E_NOENT;
 	c = kzalloc(sizeof(*c));
-	text = kzalloc(CONF_MAX);
-	if (c && text)
-		err = define(ds, name, c, text, out, why, why_size);
-	else
+	if (!c) {
 		ksnprintf(why, why_size, "out of memory");
-	kfree(text);
+		return -E_NOMEM;
+	}
+	err = vm_store_read(ds, name, c, why, why_size);
+	if (!err) {
+		err = load_files(ds, c);
+		if (!err)
+			err = vm_define(c, out);
+		if (err)
+			ksnprintf(why, why_size, "vm/%.31s/vm.conf: %s", name, err_text(err));
+	}
 	kfree(c);
 	return err;
 }
 
-int vm_store_next(unsigned *cursor, char name[VM_NAME_LEN])
+int vm_store_head(struct datastore *ds, const char *name, char *buf, size_t size)
 {
-	struct datastore *ds = stores_default();
+	char object[DS_NAME_LEN];
+	struct ds_object *o;
+	struct ds_info info;
+	int err;
+
+	memset(buf, 0, size);
+	ksnprintf(object, sizeof(object), PREFIX "%.31s" CONF, name);
+	err = ds_get(ds, object, &o);
+	if (err)
+		return err;
+	ds_object_info(o, &info);
+	err = ds_read(o, 0, buf, MIN(info.size, (uint64_t)size));
+	ds_put(o);
+	return err;
+}
+
+/* The configuration first: what is left without it is no VM. */
+int vm_store_remove(struct datastore *ds, const char *name)
+{
+	static const char *const parts[] = {"vm.conf", "kernel",  "initrd", "module0",
+					    "module1", "module2", "module3"};
+	char object[DS_NAME_LEN];
+	int err = 0;
+
+	_Static_assert(ARRAY_SIZE(parts) == 3 + VM_MAX_MODULES, "one name each");
+	for (unsigned i = 0; !err && i < ARRAY_SIZE(parts); i++) {
+		ksnprintf(object, sizeof(object), PREFIX "%.31s/%s", name, parts[i]);
+		err = ds_remove(ds, object);
+		if (err == -E_NOENT)
+			err = 0;
+	}
+	return err;
+}
+
+int vm_store_next(struct datastore *ds, unsigned *cursor, char name[VM_NAME_LEN])
+{
 	struct ds_info info;
 	const char *slash;
 
-	while (ds && !ds_next(ds, cursor, &info)) {
+	while (!ds_next(ds, cursor, &info)) {
 		size_t prefix = strlen(PREFIX), len;
 
 		if (strncmp(info.name, PREFIX, prefix))

@@ -207,6 +207,11 @@ int ds_disk_keep(struct blkdev *bd)
 	return 0;
 }
 
+void ds_disk_leave(struct blkdev *bd)
+{
+	from_bd(bd)->remove[0] = 0;
+}
+
 int ds_disk_commit(struct blkdev *bd)
 {
 	struct ds_disk *d = from_bd(bd);

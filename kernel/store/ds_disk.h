@@ -20,6 +20,8 @@ int must_check ds_disk_receive(struct ds_object *o, struct blkdev **out);
 struct ds_object *ds_disk_object(struct blkdev *bd); /* until ds_disk_close */
 /* What was written is durable, though not under its name yet. Blocks; errors as ds_keep_partial. */
 int must_check ds_disk_keep(struct blkdev *bd);
+/* Closing does not remove it, although it is not complete: an interrupted move goes on with it. */
+void ds_disk_leave(struct blkdev *bd);
 /* The disk is what its name says from now on, also after a restart. Blocks; as ds_commit. On an
  * error it stays as NAME.part, durable. */
 int must_check ds_disk_commit(struct blkdev *bd);

@@ -14,6 +14,8 @@
 
 #define SAVED_PREFIX "saved/" /* + VM: a state that waits to be restored (docs/save.md) */
 #define USED_PREFIX  "used/"  /* + VM: the last one that was */
+/* + VM: a cold move of it was not finished, it may be another host's (migrate/cold.h) */
+#define LEAVING_PREFIX "leaving/"
 
 struct store {
 	char name[32];

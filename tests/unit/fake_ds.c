@@ -61,6 +61,11 @@ struct datastore *stores_default(void)
 	return stores_find("main");
 }
 
+struct datastore *stores_holding(const char *object)
+{
+	return NULL;
+}
+
 struct blkdev *stores_disk(const struct datastore *ds)
 {
 	return NULL;

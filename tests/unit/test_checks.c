@@ -130,11 +130,11 @@ static void test_each_fails_alone(void **state)
 {
 	good();
 	target.version = STREAM_VERSION - 1;
-	fails("stream version", "3", "2");
+	fails("stream version", "4", "3");
 	strcpy(target.pool, "other");
 	fails("pool", "lab", "other");
 	in.state = VM_OFF;
-	fails("power state", "off", "no hot move: not switched on");
+	fails("power state", "off", "a --cold move only");
 	facts.flags = 0;
 	fails("virtualisation", "needed", "no VT-x there");
 	facts.flags |= FACT_NAME_TAKEN;

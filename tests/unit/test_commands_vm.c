@@ -101,6 +101,18 @@ static bool web_saved;
 static char marks[64]; /* of vm_store_mark: "+db" undefined, "-db" not */
 static int kept_err = -E_NOENT, mark_err;
 
+struct datastore *stores_default(void)
+{
+	return (struct datastore *)1;
+}
+
+static char leaving[DS_NAME_LEN];
+
+struct datastore *stores_holding(const char *object)
+{
+	return strcmp(object, leaving) ? NULL : (struct datastore *)1;
+}
+
 struct datastore *stores_saved(const char *vm)
 {
 	return web_saved && !strcmp(vm, "web") ? (struct datastore *)1 : NULL;
@@ -119,7 +131,7 @@ int vm_store_define(const char *name, struct vm **out, char *why, size_t why_siz
 	return kept_err;
 }
 
-int vm_store_next(unsigned *cursor, char name[VM_NAME_LEN])
+int vm_store_next(struct datastore *ds, unsigned *cursor, char name[VM_NAME_LEN])
 {
 	if ((*cursor)++)
 		return -E_NOENT;
@@ -490,10 +502,10 @@ static void test_kept_and_saved(void **state)
 	/* at the host's start: one that was undefined stays so */
 	strcpy(marks, "+db");
 	vms[1] = NULL;
-	vm_define_all();
+	vm_define_all(true);
 	assert_null(vms[1]);
 	marks[0] = 0;
-	vm_define_all();
+	vm_define_all(true);
 	assert_ptr_equal(vms[1], &db);
 }
 

@@ -44,6 +44,11 @@ struct datastore *stores_find(const char *name)
 	return strcmp(name, "main") ? NULL : ds;
 }
 
+struct datastore *stores_holding(const char *object)
+{
+	return NULL;
+}
+
 struct blkdev *stores_disk(const struct datastore *s)
 {
 	return NULL;

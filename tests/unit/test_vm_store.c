@@ -217,9 +217,9 @@ static void test_kept_over_a_restart(void **state)
 	assert_int_equal(result, 0);
 	in_task(restart);
 	forget_files();
-	assert_int_equal(vm_store_next(&cursor, name), 0);
+	assert_int_equal(vm_store_next(stores_default(), &cursor, name), 0);
 	assert_string_equal(name, "web");
-	assert_int_equal(vm_store_next(&cursor, name), -E_NOENT);
+	assert_int_equal(vm_store_next(stores_default(), &cursor, name), -E_NOENT);
 	in_task(define);
 	assert_int_equal(result, 0);
 	assert_string_equal(defined.cfg.kernel, "store/web/kernel");
@@ -243,7 +243,7 @@ static void test_not_kept(void **state)
 	in_task(keep);
 	assert_int_equal(result, -E_NOENT);
 	assert_non_null(strstr(why, "a boot file"));
-	assert_int_equal(vm_store_next(&cursor, name), -E_NOENT);
+	assert_int_equal(vm_store_next(stores_default(), &cursor, name), -E_NOENT);
 	in_task(define);
 	assert_int_equal(result, -E_NOENT);
 }
