@@ -366,6 +366,10 @@ UNIT_stores = $(SRC_ds) kernel/store/stores.c kernel/store/stores_shared.c kerne
               tests/unit/fake_fiber.c tests/unit/fake_kernel.c $(UNIT_LIB)
 UNIT_save = $(sort $(UNIT_MOVES) $(filter-out migrate/commands_save.c,$(SRC_save)) $(SRC_ds) tests/unit/fake_disk.c)
 
+UNITS += cold
+UNIT_cold = $(sort $(filter-out tests/unit/fake_cold.c,$(UNIT_MOVES)) $(SRC_cold) $(SRC_ds) tests/unit/cold_world.c \
+              kernel/store/ds_disk.c kernel/store/blkdev.c vmm/vm_disks.c vmm/vm_store.c vmm/vm_log.c vmm/vm_config_text.c)
+
 define UNIT_RULE
 $(B)/unit/test_$(1): tests/unit/test_$(1).c $$(UNIT_$(1)) $$(wildcard tests/unit/*.h)
 	@mkdir -p $$(@D)

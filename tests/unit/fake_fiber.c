@@ -21,6 +21,7 @@ struct task {
 };
 
 int fake_host;
+unsigned fake_hosts_down;
 static struct task fibers[FIBERS];
 static struct task *current;
 static ucontext_t scheduler;
@@ -138,7 +139,8 @@ static bool run_one_round(void)
 	for (unsigned i = 0; i < FIBERS; i++) {
 		struct task *t = &fibers[i];
 
-		if (!t->used || (t->waiting && t->deadline_ns > fake_time_ns))
+		if (!t->used || (t->waiting && t->deadline_ns > fake_time_ns) ||
+		    fake_hosts_down & (1u << t->host))
 			continue;
 		any = true;
 		t->waiting = false;
@@ -165,7 +167,7 @@ void fake_fibers_run(uint64_t until_ns)
 			continue;
 		}
 		for (unsigned i = 0; i < FIBERS; i++)
-			if (fibers[i].used)
+			if (fibers[i].used && !(fake_hosts_down & (1u << fibers[i].host)))
 				next = MIN(next, fibers[i].deadline_ns);
 		fake_timers_run_until(MAX(MIN(next, until_ns), fake_time_ns));
 	}
@@ -198,5 +200,6 @@ void fake_fibers_reset(void)
 	for (int host = 0; host < 4; host++)
 		fake_fibers_kill(host);
 	fake_host = 0;
+	fake_hosts_down = 0;
 	current = NULL;
 }

@@ -13,6 +13,9 @@
 /* The host on whose behalf code runs now: inherited by tasks that it creates. */
 extern int fake_host;
 
+/* Bit per host whose fibers do not run: its power is off. */
+extern unsigned fake_hosts_down;
+
 void fake_fibers_reset(void);
 /* Run until no fiber can run any more, or the clock passes until_ns. */
 void fake_fibers_run(uint64_t until_ns);

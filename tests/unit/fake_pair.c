@@ -72,7 +72,7 @@ struct link {
 };
 
 static bool links_seen;
-static struct link *all_links[256];
+static struct link *all_links[4096];
 static unsigned link_count;
 
 static struct link *link_new(int host)
@@ -103,7 +103,7 @@ int link_connect(const struct peer *to, struct link **out)
 	for (int i = 0; i < HOSTS; i++)
 		if (!strcmp(peers[i].name, to->name))
 			there = i;
-	if (fake_faults.partition) {
+	if (fake_faults.partition || fake_hosts_down & (1u << there)) {
 		task_sleep_until(time_ns() + LINK_SILENCE_NS);
 		return -E_TIMEDOUT;
 	}
@@ -703,10 +703,16 @@ void vm_destroy(struct vm *vm)
 
 int vm_define(const struct vm_config *cfg, struct vm **out)
 {
-	struct vm *vm = kzalloc(sizeof(*vm));
-	struct fake_vm_extra *x = kzalloc(sizeof(*x));
+	struct fake_vm_extra *x;
+	struct vm *vm;
 
+	if (vm_find(cfg->name))
+		return -E_EXIST;
+	vm = kzalloc(sizeof(*vm));
+	x = kzalloc(sizeof(*x));
 	vm->cfg = *cfg;
+	if (out)
+		*out = vm;
 	waitq_init(&vm->state_changed);
 	list_init(&vm->devices);
 	list_append(&vm->devices, &x->dev.node);
@@ -922,6 +928,38 @@ static void guest_writes(void)
 		p[n % 1024] = n;
 		dirty_log_mark(vm, gfn);
 	}
+}
+
+/* ---- power ---- */
+
+/* So that a leak checker still sees what a host had. */
+static struct grave {
+	struct grave *next;
+	struct vm *vms[4];
+	struct migrate_state state;
+} * graves;
+
+void fake_pair_power_off(int host)
+{
+	fake_hosts_down |= 1u << host;
+	for (unsigned i = 0; i < link_count; i++)
+		if (all_links[i]->host == host && all_links[i]->other)
+			die(all_links[i]);
+}
+
+void fake_pair_power_on(int host)
+{
+	struct grave *g = calloc(1, sizeof(*g));
+
+	fake_fibers_kill(host);
+	memcpy(g->vms, vms[host], sizeof(vms[host]));
+	g->state = fake_states[host];
+	g->next = graves;
+	graves = g;
+	memset(vms[host], 0, sizeof(vms[host]));
+	memset(&fake_states[host], 0, sizeof(fake_states[host]));
+	peers[host].boot_id = ++fake_boot_ids[host] + 1000;
+	fake_hosts_down &= ~(1u << host);
 }
 
 /* ---- the pair ---- */

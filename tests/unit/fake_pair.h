@@ -74,6 +74,13 @@ extern struct vgenid *fake_pair_vgenid; /* of VMs that are made */
 extern bool fake_pair_rests;		/* by another amount: it rested in a datastore */
 
 void fake_pair_reset(void);
+/*
+ * The host stops where it stands; the other one hears nothing more. A task of that host that calls
+ * it must sleep for ever then. Later: its memory is gone too (it is kept, for leak checks), and it
+ * may start again.
+ */
+void fake_pair_power_off(int host);
+void fake_pair_power_on(int host);
 /* A running VM on alpha: some pages filled, shared: with a disk on the fake storage. */
 struct vm *fake_pair_vm(uint64_t memory, bool shared);
 struct vm *fake_pair_find(int host, const char *name);
