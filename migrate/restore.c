@@ -83,7 +83,7 @@ static int judge(struct receiver *rx)
 	if (strcmp(m->p.vm, strchr(r->name, '/') + 1))
 		return stream_fail(&m->st, -E_MISMATCH, "%s is of another VM, %s", r->name,
 				   m->p.vm);
-	restore_look_at_disks(m->offer, m->facts);
+	restore_look_at_disks(m->offer, m->facts, true);
 	if (here && here->state == VM_OFF)
 		m->facts->flags &= ~FACT_NAME_TAKEN;
 	err = judge_by_checks(r);

@@ -1,110 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Saves a VM, top to bottom: pause, write what a move would send, park the disks,
+ * Saves a VM, top to bottom: pause, write its state (save_write.c), park the disks,
  * commit the object. Before the commit any error lets the guest go on; after it the
  * VM is in the datastore and off here.
  */
 #include "migrate/save.h"
 
 #include "kernel/entropy.h"
-#include "kernel/files.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "kernel/mem.h"
 #include "kernel/rtc.h"
 #include "kernel/time.h"
-#include "migrate/stream_store.h"
 
 struct save {
 	struct move *m;
 	struct datastore *ds;
-	struct ds_object *object;
-	struct object_io io;
+	struct save_object to;
 	bool parked;
 };
-
-static int open_object(struct save *s)
-{
-	struct move *m = s->m;
-	struct stream_io io;
-	char name[DS_NAME_LEN];
-	int err;
-
-	ksnprintf(name, sizeof(name), SAVED_PREFIX "%s", m->p.vm);
-	err = ds_create(s->ds, name, DS_SAVED, 0, &s->object);
-	if (err)
-		return move_fail(m, err, "making the saved state's object");
-	err = object_io_open(&s->io, s->object, &m->p.bytes);
-	if (err)
-		return err;
-	io = stream_to_object(&s->io);
-	err = stream_open(&m->st, &io);
-	if (err)
-		return err;
-	m->st.stop = &m->stop;
-	return 0;
-}
-
-/* Who saves what: the records that a move sends before memory. */
-static int write_head(struct save *s)
-{
-	struct stream_hello hello;
-	struct move *m = s->m;
-	int err;
-
-	facts_hello(m, STREAM_FOR_SAVE, &hello);
-	err = stream_send(&m->st, STREAM_HELLO, &hello, sizeof(hello));
-	if (err)
-		return err;
-	err = facts_offer(m->vm, m->offer);
-	if (err)
-		return move_fail(m, err, "describing the VM");
-	err = save_describe_disks(m->vm, m->offer);
-	if (err)
-		return move_fail(m, err, "describing the VM's disks");
-	err = stream_send(&m->st, STREAM_OFFER, m->offer, sizeof(*m->offer));
-	for (unsigned i = 0; !err && i < m->offer->file_count; i++)
-		err = send_file(m, &m->offer->files[i]);
-	if (err)
-		return err;
-	err = stream_send(&m->st, STREAM_RESERVE, NULL, 0);
-	if (err)
-		return err;
-	return stream_send(&m->st, STREAM_STOP, NULL, 0);
-}
-
-/* Words where the plain error would not help. */
-static int worded(struct save *s, int err)
-{
-	struct move *m = s->m;
-	struct ds_stat st;
-	char free[16];
-
-	if (err != -E_NOSPC)
-		return err;
-	ds_status(s->ds, &st);
-	return stream_fail(&m->st, err, "store %s has no room for it (%s free)", stores_name(s->ds),
-			   format_size(free, st.free));
-}
-
-static int write_all(struct save *s)
-{
-	struct move *m = s->m;
-	int err;
-
-	move_set_stage(m, STAGE_STOP_AND_COPY);
-	err = write_head(s);
-	if (err)
-		return err;
-	err = send_round(m, send_mark_all(m));
-	if (err)
-		return err;
-	err = send_state(m);
-	if (err)
-		return err;
-	return object_io_flush(&s->io);
-}
 
 /* From the commit on the VM is in the store. */
 static int commit(struct save *s)
@@ -121,7 +36,7 @@ static int commit(struct save *s)
 	err = save_park_disks(m->vm, m->offer);
 	if (err)
 		return move_fail(m, err, "parking the disks' reservations");
-	err = ds_commit(s->object);
+	err = ds_commit(s->to.object);
 	if (err)
 		return move_fail(m, err, "committing the saved state");
 	return 0;
@@ -130,13 +45,15 @@ static int commit(struct save *s)
 static int save_all(struct save *s)
 {
 	struct move *m = s->m;
+	char name[DS_NAME_LEN];
 	int err;
 
 	move_set_stage(m, STAGE_PRE_MIGRATION);
 	err = send_alloc(m);
 	if (err)
 		return err;
-	err = open_object(s);
+	ksnprintf(name, sizeof(name), SAVED_PREFIX "%s", m->p.vm);
+	err = save_object_open(m, &s->to, s->ds, name);
 	if (err)
 		return err;
 	m->ho.vm = m->vm;
@@ -144,10 +61,10 @@ static int save_all(struct save *s)
 	if (err)
 		return err;
 	m->stopped_wall_s = rtc_now();
-	err = write_all(s);
-	if (err)
-		return worded(s, err);
-	return worded(s, commit(s));
+	err = save_object_write(m, &s->to, true);
+	if (!err)
+		err = commit(s);
+	return save_worded(m, s->ds, err);
 }
 
 /* Off, but still defined; its disks stay parked. */
@@ -181,8 +98,7 @@ static void save_task(void *arg)
 	int err;
 
 	err = save_all(s);
-	ds_put(s->object);
-	object_io_close(&s->io);
+	save_object_close(&s->to);
 	if (err) {
 		save_failed(s, err);
 	} else {

@@ -26,12 +26,12 @@ int save_disk_digest(const struct vm_disk_config *cfg, uint64_t *sectors, uint64
 		return err;
 	ds_object_info(o, &info);
 	*sectors = info.size / SECTOR_SIZE;
-	err = ds_digest(o, digest);
+	err = digest ? ds_digest(o, digest) : 0;
 	ds_put(o);
 	return err;
 }
 
-int save_describe_disks(struct vm *vm, struct stream_offer *o)
+int save_describe_disks(struct vm *vm, struct stream_offer *o, bool digests)
 {
 	uint64_t sectors;
 	int err = 0;
@@ -48,7 +48,7 @@ int save_describe_disks(struct vm *vm, struct stream_offer *o)
 		}
 		if (!d->cfg.readonly)
 			err = blkdev_flush(d->blk);
-		if (!err && d->cfg.in_store)
+		if (!err && digests && d->cfg.in_store)
 			err = save_disk_digest(&d->cfg, &sectors, &o->disks[i].digest);
 	}
 	return err;
@@ -102,7 +102,7 @@ void save_unpark_disks(struct vm *vm)
 
 /* ---- restoring ---------------------------------------------------------------------- */
 
-void restore_look_at_disks(const struct stream_offer *o, struct stream_facts *f)
+void restore_look_at_disks(const struct stream_offer *o, struct stream_facts *f, bool digests)
 {
 	for (unsigned i = 0; i < o->cfg.disk_count; i++) {
 		const struct vm_disk_config *c = &o->cfg.disks[i];
@@ -111,8 +111,8 @@ void restore_look_at_disks(const struct stream_offer *o, struct stream_facts *f)
 		if (c->shared)
 			continue; /* facts.c did */
 		if (c->in_store) {
-			f->disks[i].err =
-			    save_disk_digest(c, &f->disks[i].sectors, &f->disks[i].digest);
+			f->disks[i].err = save_disk_digest(c, &f->disks[i].sectors,
+							   digests ? &f->disks[i].digest : NULL);
 			continue;
 		}
 		bd = blkdev_find(c->local);

@@ -398,7 +398,7 @@ static void look(void)
 
 	assert_int_equal(save_disk_digest(&offer.cfg.disks[0], &sectors, &disk_digest), 0);
 	assert_int_equal(sectors, 2048);
-	restore_look_at_disks(&offer, &facts);
+	restore_look_at_disks(&offer, &facts, true);
 }
 
 static void write_disk(void)
@@ -431,7 +431,7 @@ static void test_store_disk(void **state)
 	in_task(look);
 	assert_int_not_equal(disk_digest, first);
 	strcpy(offer.cfg.disks[0].local, "other");
-	restore_look_at_disks(&offer, &facts);
+	restore_look_at_disks(&offer, &facts, true);
 	assert_int_equal(facts.disks[0].err, -E_NOENT);
 	finish();
 }
