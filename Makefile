@@ -75,6 +75,7 @@ SRC_migrate := $(addprefix migrate/,accept.c audit.c audit_look.c checks.c check
 SRC_vmm     += vmm/vm_config_text.c vmm/vm_store.c vmm/vm_log.c
 SRC_stores  := kernel/store/stores.c kernel/store/stores_shared.c kernel/store/ds_disk.c kernel/store/partition.c kernel/commands_stores.c \
                kernel/commands_store_inside.c
+SRC_snapshot := $(addprefix migrate/,snapshot.c snapshot_store.c snapshot_list.c backup.c revert.c commands_snapshot.c)
 SRC_save    := $(addprefix migrate/,save.c save_write.c save_disks.c restore.c stream_store.c commands_save.c)
 SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/host_config_net.c kernel/entropy.c kernel/entropy_source.c kernel/files.c \
                kernel/console_line.c kernel/console_edit.c kernel/console_complete.c kernel/console.c \
@@ -96,7 +97,7 @@ SRC_pool := $(addprefix migrate/,plan.c plan_balance.c queue.c pool.c commands_p
 SRC_drivers += kernel/drivers/serial.c
 
 SRC := $(SRC_lib) $(SRC_arch) $(SRC_kernel) $(SRC_drivers) $(SRC_net) $(SRC_store) $(SRC_ds) \
-       $(SRC_vmm) $(SRC_dev) $(SRC_migrate) $(SRC_pool) $(SRC_stores) $(SRC_save) $(SRC_audit) $(SRC_cold)
+       $(SRC_vmm) $(SRC_dev) $(SRC_migrate) $(SRC_pool) $(SRC_stores) $(SRC_save) $(SRC_snapshot) $(SRC_audit) $(SRC_cold)
 OBJ := $(patsubst %,$(B)/obj/%.o,$(SRC))
 
 $(B)/pagurus.elf: $(OBJ) linker.ld
@@ -365,6 +366,8 @@ UNIT_vm_store = $(SRC_ds) vmm/vm_store.c vmm/vm_log.c vmm/vm_config.c vmm/vm_con
 UNIT_stores = $(SRC_ds) kernel/store/stores.c kernel/store/stores_shared.c kernel/store/partition.c kernel/store/ds_disk.c kernel/store/blkdev.c \
               tests/unit/fake_fiber.c tests/unit/fake_kernel.c $(UNIT_LIB)
 UNIT_save = $(sort $(UNIT_MOVES) $(filter-out migrate/commands_save.c,$(SRC_save)) $(SRC_ds) tests/unit/fake_disk.c)
+UNITS += snapshot
+UNIT_snapshot = $(sort $(UNIT_save) $(filter-out migrate/commands_snapshot.c,$(SRC_snapshot)) vmm/vm_config_text.c)
 
 UNITS += cold
 UNIT_cold = $(sort $(filter-out tests/unit/fake_cold.c,$(UNIT_MOVES)) $(SRC_cold) $(SRC_ds) tests/unit/cold_world.c \

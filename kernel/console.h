@@ -13,7 +13,7 @@
 #include "kernel/log.h"
 
 #define CONSOLE_ARGS_MAX   16 /* words of a line */
-#define CONSOLE_GROUPS_MAX 8
+#define CONSOLE_GROUPS_MAX 10
 #define CONSOLE_AHEAD	   256 /* typed while a command ran */
 #define CONSOLE_CTRL_C	   3
 

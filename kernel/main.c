@@ -333,10 +333,9 @@ static void start_disks(void)
 static void start_console(void)
 {
 	static const struct command_group *const groups[] = {
-	    &commands_vm_group,	   &commands_move_group,
-	    &commands_pool_group,  &commands_save_group,
-	    &commands_audit_group, &commands_stores_group,
-	    &commands_host_group,  NULL};
+	    &commands_vm_group,	    &commands_move_group,     &commands_pool_group,
+	    &commands_save_group,   &commands_snapshot_group, &commands_audit_group,
+	    &commands_stores_group, &commands_host_group,     NULL};
 	static struct host_facts facts;
 
 	facts = (struct host_facts){PAGURUS_VERSION, &config, virt, &uplink_switch, cpu_count};

@@ -42,6 +42,7 @@ struct checks_input {
 	bool start;		   /* cold: it is to be started there */
 	bool keeps_definitions;	   /* the source has a datastore for them */
 	bool saved;		   /* the offer is a saved state's: source is what it was then */
+	bool reverted;		   /* saved: with disks that were just put back from a snapshot */
 	bool force;		   /* saved: a disk that may have changed is a note */
 };
 

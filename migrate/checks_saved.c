@@ -31,6 +31,9 @@ static void check_unchanged(struct check_list *l, const struct checks_input *in,
 	if (cfg->shared) {
 		same = f->source_listed && f->list_count == 1;
 		check_words(l, same || in->force, name, "reserved by the save", parked_words(f));
+	} else if (cfg->in_store && in->reverted) {
+		check_words(l, true, name, "the snapshot's",
+			    cfg->readonly ? "readonly" : "put back");
 	} else if (cfg->in_store) {
 		same = d->digest == f->digest;
 		c = check_add(l, same || in->force, name);

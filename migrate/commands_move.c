@@ -313,6 +313,7 @@ static const struct command commands[] = {
 		"                     host itself with --disk: to another datastore\n"
 		"--start              cold: start it there\n"
 		"--keep               cold: leave a copy here, as another VM\n"
+		"--backup             take a snapshot first ('snapshots'); no move without one\n"
 		"--timeout S          cancel when it takes longer\n"
 		"--verify             compare every page before the guest runs there\n"
 		"--disk DISK=STORE    where a disk goes that is not shared (the default store);\n"
@@ -322,7 +323,7 @@ static const struct command commands[] = {
 		"Ctrl-C cancels: the guest goes on here. Once commitment has begun the\n"
 		"storage decides.\n",
 	.min_args = 2,
-	.max_args = 13,
+	.max_args = 14,
 	.run = run_migrate,
 	.complete = complete_migrate,
     },

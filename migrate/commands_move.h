@@ -8,6 +8,7 @@
 extern const struct command_group commands_move_group;
 extern const struct command_group commands_save_group;
 extern const struct command_group commands_audit_group;
+extern const struct command_group commands_snapshot_group;
 
 struct migrate_options;
 /* migrate_start by names, its refusal in words. */

@@ -6,10 +6,34 @@
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "migrate/cold.h"
+#include "migrate/snapshot.h"
 
 void migrate_init(void)
 {
 	link_listen(receive_accept, NULL);
+}
+
+/* What comes before and after every kind of move. */
+static void move_task(void *arg)
+{
+	struct move *m = arg;
+	char vm[VM_NAME_LEN];
+	int err;
+
+	str_copy(vm, m->p.vm, sizeof(vm)); /* m may be forgotten at the end */
+	err = snapshot_before_move(m);
+	if (err) {
+		log_warn("migrate: %s: %s", vm, m->p.reason);
+		move_end(m, err);
+		return;
+	}
+	if (!m->cold)
+		send_task(m);
+	else if (strcmp(m->peer.name, peers_self()->name))
+		cold_task(m);
+	else
+		cold_here_task(m);
+	snapshots_stay(vm);
 }
 
 int migrate_start(struct vm *vm, const struct peer *to, const struct migrate_options *opt,
@@ -41,7 +65,7 @@ int migrate_start(struct vm *vm, const struct peer *to, const struct migrate_opt
 	str_copy(m->p.peer, to->name, sizeof(m->p.peer));
 	vm->move = m;
 	vm->move_under_way = true;
-	if (!task_create("move", here ? cold_here_task : opt->cold ? cold_task : send_task, m)) {
+	if (!task_create("move", move_task, m)) {
 		move_end(m, -E_NOMEM);
 		return -E_NOMEM;
 	}

@@ -27,6 +27,7 @@ struct migrate_options {
 	bool audit;   /* dry_run, and measure what the move would depend on */
 	struct migrate_disk_option disks[VM_MAX_DISKS];
 	unsigned disk_count;
+	bool backup;  /* a snapshot first, and no move without */
 	bool suspend; /* no pre-copy: the guest stands still while all of it goes */
 	bool cold;    /* the VM is off: its definition and disks go */
 	bool start;   /* cold: start it there */

@@ -29,6 +29,12 @@ static bool set_verify(struct move_words *w, const char *value)
 	return true;
 }
 
+static bool set_backup(struct move_words *w, const char *value)
+{
+	w->opt.backup = true;
+	return true;
+}
+
 static bool set_suspend(struct move_words *w, const char *value)
 {
 	w->opt.suspend = true;
@@ -118,6 +124,7 @@ static const struct option options[] = {
     {"--cold", NULL, set_cold},
     {"--start", NULL, set_start},
     {"--keep", NULL, set_keep},
+    {"--backup", NULL, set_backup},
     {"--max-downtime", "milliseconds from 1 to 3600000", set_downtime},
     {"--bandwidth", "megabytes a second from 1 to 1000000", set_bandwidth},
     {"--timeout", "seconds from 1 to 1000000", set_timeout},

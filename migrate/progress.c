@@ -81,34 +81,43 @@ static void left_text(const struct move_progress *p, char *buf, size_t size)
 }
 
 /* A save goes by pages; a restore by bytes of the object. */
-static uint64_t store_percent(const struct move_progress *p)
+static uint64_t store_percent(const struct move_progress *p, bool save)
 {
-	if (p->kind == MOVE_RESTORE)
+	if (!save)
 		return p->bytes_total ? percent(p->bytes, p->bytes_total) : 0;
 	if (!p->copying_since_ns)
 		return 0;
 	return percent(p->pages_total - MIN(p->pages_left, p->pages_total), p->pages_total);
 }
 
+static const struct store_words {
+	const char *failed, *done;
+	bool save; /* into a store; else from it */
+} store_words[] = {
+    [MOVE_SAVE] = {"not saved", "saved in", true},
+    [MOVE_RESTORE] = {"not restored", "restored from", false},
+    [MOVE_SNAPSHOT] = {"no snapshot", "snapshot in", true},
+    [MOVE_REVERT] = {"not reverted", "reverted from", false},
+};
+
 /* A save or a restore, under way or ended. */
 static int store_text(const struct move_progress *p, char *buf, size_t size)
 {
-	bool save = p->kind == MOVE_SAVE;
+	const struct store_words *w = &store_words[p->kind];
 	char bytes[16], took[24], left[48] = "";
 
 	if (p->done && p->err)
-		return ksnprintf(buf, size, "%s: not %s: %s", p->vm, save ? "saved" : "restored",
+		return ksnprintf(buf, size, "%s: %s: %s", p->vm, w->failed,
 				 p->reason[0] ? p->reason : err_text(p->err));
 	if (p->done)
 		return ksnprintf(buf, size, "%s: %s store %s in %s, %llu bytes, %llu pages", p->vm,
-				 save ? "saved in" : "restored from", p->peer,
-				 format_ms(took, p->finished_ns - p->started_ns),
+				 w->done, p->peer, format_ms(took, p->finished_ns - p->started_ns),
 				 (unsigned long long)p->bytes, (unsigned long long)p->pages_sent);
-	if (save)
+	if (w->save)
 		left_text(p, left, sizeof(left));
-	return ksnprintf(buf, size, "%s %s store %s: %llu%%, %s%s", p->vm, save ? "into" : "from",
-			 p->peer, (unsigned long long)store_percent(p),
-			 format_size(bytes, p->bytes), left);
+	return ksnprintf(
+	    buf, size, "%s %s store %s: %llu%%, %s%s", p->vm, w->save ? "into" : "from", p->peer,
+	    (unsigned long long)store_percent(p, w->save), format_size(bytes, p->bytes), left);
 }
 
 /* A move of a VM that is off, while its disks are copied. */

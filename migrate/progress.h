@@ -20,7 +20,7 @@ enum move_stage {
 };
 const char *move_stage_name(enum move_stage s); /* "iterative pre-copy" */
 
-enum move_kind { MOVE_HOT, MOVE_SAVE, MOVE_RESTORE, MOVE_COLD };
+enum move_kind { MOVE_HOT, MOVE_SAVE, MOVE_RESTORE, MOVE_COLD, MOVE_SNAPSHOT, MOVE_REVERT };
 
 struct move_progress {
 	char vm[VM_NAME_LEN];

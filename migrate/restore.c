@@ -27,7 +27,9 @@ struct restore {
 	struct object_io io;
 	struct stream_hello hello;
 	char name[DS_NAME_LEN]; /* of the object */
+	char vm[VM_NAME_LEN];	/* of which VM it must be */
 	bool used;		/* it was restored before */
+	bool reverted;		/* a snapshot's: its disks were just put back with it */
 	struct vm_config *old;	/* of the VM that is replaced */
 };
 
@@ -41,6 +43,7 @@ static int judge_by_checks(struct restore *r)
 				  .offer = m->offer,
 				  .facts = m->facts,
 				  .saved = true,
+				  .reverted = r->reverted,
 				  .force = r->opt.force};
 
 	facts_hello(m, STREAM_FOR_SAVE, &here);
@@ -63,6 +66,8 @@ static int replace_vm(struct restore *r)
 
 	if (!vm)
 		return 0;
+	if (r->reverted)
+		vm->serving = false; /* for us: see revert.c */
 	if (vm->state != VM_OFF || vm->move_under_way || vm->serving)
 		return stream_fail(&m->st, -E_STATE, "a VM of that name is here and not off");
 	r->old = kzalloc(sizeof(*r->old));
@@ -80,10 +85,10 @@ static int judge(struct receiver *rx)
 	const struct vm *here = vm_find(m->p.vm);
 	int err;
 
-	if (strcmp(m->p.vm, strchr(r->name, '/') + 1))
+	if (strcmp(m->p.vm, r->vm))
 		return stream_fail(&m->st, -E_MISMATCH, "%s is of another VM, %s", r->name,
 				   m->p.vm);
-	restore_look_at_disks(m->offer, m->facts, true);
+	restore_look_at_disks(m->offer, m->facts, !r->reverted);
 	if (here && here->state == VM_OFF)
 		m->facts->flags &= ~FACT_NAME_TAKEN;
 	err = judge_by_checks(r);
@@ -225,11 +230,8 @@ static void restore_failed(struct restore *r, int err)
 		log_error("restore: %s: no memory to define it again", r->old->name);
 }
 
-static void restore_task(void *arg)
+static int run(struct restore *r)
 {
-	struct restore *r = arg;
-	struct move *m = r->m;
-	struct vm *came;
 	int err;
 
 	err = read_all(r);
@@ -243,9 +245,25 @@ static void restore_task(void *arg)
 		restore_failed(r, err);
 	else
 		activate(r);
-	stores_release(r->ds);
+	return err;
+}
+
+static void free_restore(struct restore *r)
+{
 	kfree(r->old);
 	kfree(r);
+}
+
+static void restore_task(void *arg)
+{
+	struct restore *r = arg;
+	struct move *m = r->m;
+	struct vm *came;
+	int err;
+
+	err = run(r);
+	stores_release(r->ds);
+	free_restore(r);
 	came = err ? NULL : m->vm;
 	move_end(m, err);
 	if (came)
@@ -288,6 +306,33 @@ static struct restore *create(const char *name, struct datastore *ds,
 	return NULL;
 }
 
+static void begin(struct restore *r, struct move *m, const char *name)
+{
+	m->from_store = true;
+	str_copy(m->p.vm, name, sizeof(m->p.vm));
+	str_copy(m->p.peer, stores_name(r->ds), sizeof(m->p.peer));
+	str_copy(r->vm, name, sizeof(r->vm));
+	r->m = r->rx.m = m;
+	r->rx.judge = judge;
+	r->rx.ctx = r;
+}
+
+int restore_reverted(struct move *m, const char *name, struct datastore *ds, const char *object)
+{
+	struct restore *r = kzalloc(sizeof(*r));
+	int err;
+
+	if (!r)
+		return -E_NOMEM;
+	r->ds = ds;
+	r->used = r->reverted = true;
+	str_copy(r->name, object, sizeof(r->name));
+	begin(r, m, name);
+	err = run(r);
+	free_restore(r);
+	return err;
+}
+
 int restore_start(const char *name, struct datastore *ds, const struct restore_options *opt,
 		  uint32_t *id)
 {
@@ -305,12 +350,7 @@ int restore_start(const char *name, struct datastore *ds, const struct restore_o
 		return err;
 	m = r->m;
 	m->p.kind = MOVE_RESTORE;
-	m->from_store = true;
-	str_copy(m->p.vm, name, sizeof(m->p.vm));
-	str_copy(m->p.peer, stores_name(ds), sizeof(m->p.peer));
-	r->rx.m = m;
-	r->rx.judge = judge;
-	r->rx.ctx = r;
+	begin(r, m, name);
 	*id = m->id;
 	stores_hold(ds);
 	if (task_create("restore", restore_task, r))

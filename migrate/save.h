@@ -28,6 +28,12 @@ int must_check save_start(struct vm *vm, struct datastore *ds, uint32_t *id);
  */
 int must_check restore_start(const char *name, struct datastore *ds,
 			     const struct restore_options *opt, uint32_t *id);
+/*
+ * In the task of m: the same with a snapshot's state, after its disks were put back. The VM of that
+ * name is off, and nobody else may touch it (serving). Its generation id changes.
+ */
+int must_check restore_reverted(struct move *m, const char *name, struct datastore *ds,
+				const char *object);
 
 /* save_write.c: the state's object, while it is written. It is committed by the caller. */
 struct save_object {

@@ -105,6 +105,12 @@ static int run_start(struct console *con, int argc, char **argv)
 		    "vm '%s' is saved: 'restore %s' lets it go on; 'start %s --force' "
 		    "boots it, and the saved state does not fit its disks any more",
 		    argv[1], argv[1], argv[1]);
+	if (argc < 3 && stores_reverting(vm->cfg.name))
+		return console_fail(
+		    con, -E_STATE,
+		    "vm '%s': putting it back to a snapshot was cut off, its disks are of several "
+		    "moments: 'revert' again; 'start %s --force' boots it as it is",
+		    argv[1], argv[1]);
 	vm->force_disks = argc == 3;
 	err = vm_start(vm);
 	vm->force_disks = false;

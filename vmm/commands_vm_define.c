@@ -135,6 +135,10 @@ static void start_if_wanted(struct vm *vm, bool may)
 		log_info("vm %s: is saved, not started: 'restore %s'", name, name);
 		return;
 	}
+	if (stores_reverting(name)) {
+		log_error("vm %s: its revert was cut off, not started: 'revert' again", name);
+		return;
+	}
 	err = vm_start(vm);
 	if (err)
 		log_error("vm %s: autostart failed: %s", name, err_text(err));

@@ -19,7 +19,7 @@
 #define SHOWN	  (8 * KiB)
 
 /* The words before the name in such lines. */
-static const char *const heads[] = {"vm ", "migrate: ", "save: ", "restore: "};
+static const char *const heads[] = {"vm ", "migrate: ", "save: ", "restore: ", "snapshot: "};
 
 bool vm_log_names(const char *text, char name[VM_NAME_LEN])
 {
@@ -38,20 +38,6 @@ bool vm_log_names(const char *text, char name[VM_NAME_LEN])
 		return true;
 	}
 	return false;
-}
-
-/* Days since 1970 to a date, in the usual way (years begin in March). */
-static void put_date(char *buf, size_t size, uint64_t s)
-{
-	uint64_t z = s / 86400 + 719468, era = z / 146097, doe = z % 146097;
-	uint64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-	uint64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
-	uint64_t month = mp < 10 ? mp + 3 : mp - 9;
-
-	ksnprintf(buf, size, "%04lu-%02lu-%02lu %02lu:%02lu:%02lu",
-		  (unsigned long)(yoe + era * 400 + (month <= 2)), (unsigned long)month,
-		  (unsigned long)(doy - (153 * mp + 2) / 5 + 1), (unsigned long)(s / 3600 % 24),
-		  (unsigned long)(s / 60 % 60), (unsigned long)(s % 60));
 }
 
 static int start_anew(struct datastore *ds, const char *object, struct ds_object **out)
@@ -108,7 +94,7 @@ static int append(struct datastore *ds, const char *vm, const struct log_line *l
 	char date[32], text[LOG_TEXT_MAX + 64];
 	int err, n;
 
-	put_date(date, sizeof(date), when);
+	format_date(date, when);
 	n = ksnprintf(text, sizeof(text), "%s %s: %s\n", date, log_level_name(line->level),
 		      line->text);
 	stores_hold(ds);

@@ -258,3 +258,18 @@ char *format_size(char out[16], uint64_t bytes)
 		ksnprintf(out, 16, "%u %s", (unsigned)whole, units[unit]);
 	return out;
 }
+
+/* Days since 1970 to a date, in the usual way (years begin in March). */
+char *format_date(char out[32], uint64_t s)
+{
+	uint64_t z = s / 86400 + 719468, era = z / 146097, doe = z % 146097;
+	uint64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	uint64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
+	uint64_t month = mp < 10 ? mp + 3 : mp - 9;
+
+	ksnprintf(out, 32, "%04lu-%02lu-%02lu %02lu:%02lu:%02lu",
+		  (unsigned long)(yoe + era * 400 + (month <= 2)), (unsigned long)month,
+		  (unsigned long)(doy - (153 * mp + 2) / 5 + 1), (unsigned long)(s / 3600 % 24),
+		  (unsigned long)(s / 60 % 60), (unsigned long)(s % 60));
+	return out;
+}

@@ -21,5 +21,7 @@ int kvsnprintf(char *buf, size_t size, const char *fmt, va_list ap);
 char *format_mac(char out[18], const uint8_t mac[6]);
 /* A byte count for people: "12 B", "3.4 KiB", "256 MiB" into out. Returns out. */
 char *format_size(char out[16], uint64_t bytes);
+/* Seconds since 1970 as "2026-11-28 08:43:13", UTC. */
+char *format_date(char out[32], uint64_t s);
 
 #endif

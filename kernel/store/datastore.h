@@ -94,6 +94,8 @@ int must_check ds_read(struct ds_object *o, uint64_t offset, void *buf, uint64_t
  * with the next ds_sync or ds_commit.
  */
 int must_check ds_write(struct ds_object *o, uint64_t offset, const void *buf, uint64_t len);
+/* Bytes of clusters that no other object shares. Does not block. 0: no object of that name. */
+uint64_t ds_own_bytes(struct datastore *ds, const char *name);
 /*
  * The next run of stored clusters that ends after byte from, cut to the object's size, as
  * lseek's SEEK_DATA: *start >= from. Does not block. -E_NOENT: only holes follow.

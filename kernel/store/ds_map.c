@@ -112,3 +112,17 @@ void ds_map_free(struct ds_object *o)
 	o->leaves = NULL;
 	o->leaf_count = 0;
 }
+
+uint64_t ds_own_bytes(struct datastore *ds, const char *name)
+{
+	const struct ds_object *o = ds_live_find(ds, name);
+	uint32_t end = o ? ds_clusters_of(o->size) : 0, cluster, n;
+	uint64_t own = 0;
+
+	for (uint32_t i = 0; i < end; i += n) {
+		n = ds_map_run(o, i, end - i, &cluster);
+		for (uint32_t j = 0; cluster && j < n; j++)
+			own += ds_refs(ds, cluster + j) == 1;
+	}
+	return own * DS_CLUSTER;
+}

@@ -102,6 +102,14 @@ struct datastore *stores_saved(const char *vm)
 	return stores_holding(name);
 }
 
+bool stores_reverting(const char *vm)
+{
+	char name[DS_NAME_LEN];
+
+	ksnprintf(name, sizeof(name), REVERT_PREFIX "%.31s", vm);
+	return stores_holding(name);
+}
+
 bool stores_use_disk(const struct blkdev *bd)
 {
 	size_t len = strlen(bd->name);

@@ -16,6 +16,7 @@
 #define USED_PREFIX  "used/"  /* + VM: the last one that was */
 /* + VM: a cold move of it was not finished, it may be another host's (migrate/cold.h) */
 #define LEAVING_PREFIX "leaving/"
+#define REVERT_PREFIX  "revert/" /* + VM: its disks are being put back to a snapshot's */
 
 struct store {
 	char name[32];
@@ -49,6 +50,8 @@ struct datastore *stores_default(void);
 struct datastore *stores_holding(const char *object);
 /* The open store in which that VM rests, saved; NULL: none. Does not block. */
 struct datastore *stores_saved(const char *vm);
+/* Was a revert of that VM cut off: are its disks of several moments? Does not block. */
+bool stores_reverting(const char *vm);
 /* For tasks: it is not closed until it is released as often. */
 void stores_hold(struct datastore *ds);
 void stores_release(struct datastore *ds);

@@ -113,6 +113,13 @@ struct datastore *stores_holding(const char *object)
 	return strcmp(object, leaving) ? NULL : (struct datastore *)1;
 }
 
+static bool reverting;
+
+bool stores_reverting(const char *vm)
+{
+	return reverting;
+}
+
 struct datastore *stores_saved(const char *vm)
 {
 	return web_saved && !strcmp(vm, "web") ? (struct datastore *)1 : NULL;

@@ -236,6 +236,7 @@ static void test_none(void **state)
 	assert_null(stores_at(0));
 	assert_null(stores_default());
 	assert_null(stores_saved("web"));
+	assert_false(stores_reverting("web"));
 	assert_false(stores_use_disk(&ata));
 }
 
