@@ -322,7 +322,7 @@ static int setup(void **state)
 	vms[1] = NULL;
 	next_err = mark_err = 0;
 	kept_err = -E_NOENT;
-	web_saved = false;
+	web_saved = reverting = false;
 	marks[0] = 0;
 	typed[0] = '\0';
 	input = "";
@@ -506,6 +506,11 @@ static void test_kept_and_saved(void **state)
 	assert_non_null(strstr(out, "saved"));
 	EXPECT_REFUSED("start web", -E_STATE, "'restore web' lets it go on");
 	EXPECT_DONE("start web --force", "vm_start web");
+	web_saved = false;
+	reverting = true;
+	EXPECT_REFUSED("start web", -E_STATE, "'revert' again; 'start web --force'");
+	EXPECT_DONE("start web --force", "vm_start web");
+	reverting = false;
 	/* at the host's start: one that was undefined stays so */
 	strcpy(marks, "+db");
 	vms[1] = NULL;

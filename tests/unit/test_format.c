@@ -106,8 +106,13 @@ static void expect_size(uint64_t bytes, const char *want)
 static void test_helpers(void **state)
 {
 	static const uint8_t mac[6] = {0x52, 0x54, 0, 0xab, 0x0c, 0xff};
-	char out[18];
+	char out[18], date[32];
 
+	assert_string_equal(format_date(date, 0), "1970-01-01 00:00:00");
+	assert_string_equal(format_date(date, 951782399), "2000-02-28 23:59:59");
+	assert_string_equal(format_date(date, 951782400), "2000-02-29 00:00:00");
+	assert_string_equal(format_date(date, 4107542399), "2100-02-28 23:59:59");
+	assert_string_equal(format_date(date, 4107542400), "2100-03-01 00:00:00");
 	assert_string_equal(format_mac(out, mac), "52:54:00:ab:0c:ff");
 	expect_size(0, "0 B");
 	expect_size(12, "12 B");

@@ -50,6 +50,9 @@ static void test_accepted(void **state)
 	assert_true(w.opt.bandwidth == 100000000);
 	assert_true(w.timeout_ns == 60 * NS_PER_S);
 	assert_int_equal(w.opt.dirty, DIRTY_WRITE_PROTECT);
+	assert_false(w.opt.backup);
+	assert_int_equal(parse("--backup"), 0);
+	assert_true(w.opt.backup);
 	assert_int_equal(parse("--dirty pml"), 0);
 	assert_int_equal(w.opt.dirty, DIRTY_PML);
 	assert_int_equal(parse("--dirty ad"), 0);
