@@ -100,7 +100,12 @@ static const struct store_words {
     [MOVE_REVERT] = {"not reverted", "reverted from", false},
 };
 
-/* A save or a restore, under way or ended. */
+static bool is_of_store(const struct move_progress *p)
+{
+	return p->kind < ARRAY_SIZE(store_words) && store_words[p->kind].done;
+}
+
+/* A save, a restore, a snapshot or a revert, under way or ended. */
 static int store_text(const struct move_progress *p, char *buf, size_t size)
 {
 	const struct store_words *w = &store_words[p->kind];
@@ -157,7 +162,7 @@ int move_status_text(const struct move_progress *p, char *buf, size_t size)
 	const char *dir = p->role == MOVE_SOURCE ? "to" : "from";
 	char bytes[16];
 
-	if (p->kind == MOVE_SAVE || p->kind == MOVE_RESTORE)
+	if (is_of_store(p))
 		return store_text(p, buf, size);
 	if (p->done && p->err)
 		return failure_text(p, buf, size);
@@ -180,7 +185,7 @@ int move_summary_text(const struct move_progress *p, char *buf, size_t size)
 {
 	char predicted[24], measured[24], target[24], took[24], frames[48] = "", disks[120] = "";
 
-	if (p->kind == MOVE_SAVE || p->kind == MOVE_RESTORE)
+	if (is_of_store(p))
 		return store_text(p, buf, size);
 	if (p->err)
 		return failure_text(p, buf, size);

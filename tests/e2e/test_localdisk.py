@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A hot move that takes a local disk along, there and back, while the guest writes to it.
+"""A hot move that takes a local disk along, there and back, while the guest writes to it; and
+snapshots of that guest.
 
 Two hosts of their own, each with a datastore on its second disk. The bare guest writes blocks
 with checksums to its disk and checks them all the time; at the end they are checked from outside.
@@ -56,12 +57,50 @@ def move(source, target):
     assert after.disk_ok > before.disk_ok
 
 
-def test_there_and_back(lab, hosts):
-    whelk, conch = hosts
+@pytest.fixture(scope="module")
+def web_runs(hosts):
+    whelk = hosts[0]
     whelk.ok(f"disk-create main {DISK} 4M")
     whelk.ok("start web")
     with whelk.console("web") as con:
         con.expect(r"work: tick 2 ", 60 * SCALE)
+    return hosts
+
+
+def test_snapshots(web_runs):
+    """Disk and memory go back together, or the guest would find blocks that it does not know."""
+    whelk, conch = web_runs
+    whelk.fails("snapshot web a/b", "expected 1 to 31")
+    before = whelk.follow("web", 1)
+    assert "snapshot in store main" in whelk.ok("snapshot web base", MOVE_TIMEOUT)
+    whelk.fails("snapshot web base", "already", MOVE_TIMEOUT)
+    later = whelk.follow("web", 5)
+    later.after(before)
+    whelk.fails("revert web base", "add --force")
+    result = whelk.ok("revert web base --force", MOVE_TIMEOUT)
+    assert re.search(r"pass +disk vda unchanged +the snapshot's +put back", result.text)
+    again = whelk.follow("web", 2)
+    assert before.mem_ok < again.rows[0][1] < later.mem_ok
+    assert before.disk_ok < again.rows[-1][2]
+
+    # back after a move: the other host's is gone first, or there would be two
+    assert "moved to conch" in whelk.ok("migrate web conch --backup --max-downtime 2000",
+                                        MOVE_TIMEOUT)
+    conch.follow("web", 1).after(again)
+    conch.ok("destroy web")
+    conch.ok("undefine web")
+    rows = re.findall(r"^web +(\S+) +\S+ \S+ +1 .* yes +main", whelk.ok("snapshots web").text, re.M)
+    assert rows == ["base", "before-move-1"]
+    whelk.fails("revert web before-move-1", "not defined here")
+    whelk.ok("revert web before-move-1 --force", MOVE_TIMEOUT)
+    whelk.follow("web", 2).after(again)
+    for name in rows:
+        whelk.ok(f"snapshot-delete web {name}")
+    assert "snap/" not in whelk.ok("store-list main").text
+
+
+def test_there_and_back(lab, web_runs):
+    whelk, conch = hosts = web_runs
     # the target has no such datastore: refused, nothing moved
     whelk.fails("migrate web conch --disk vda=fast", "disk vda datastore", MOVE_TIMEOUT)
     move(whelk, conch)

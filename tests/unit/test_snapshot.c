@@ -410,8 +410,12 @@ static void change_guest(uint8_t with)
 
 static void test_of_a_running_guest(void **state)
 {
+	char text[400];
+
 	begin_running();
 	assert_int_equal(take("base", false), 0);
+	move_summary_text(migrate_progress(id), text, sizeof(text));
+	assert_non_null(strstr(text, "web: snapshot in store main"));
 	assert_int_equal(vm->state, VM_RUNNING);
 	assert_false(vm->move_under_way);
 	assert_true(fake_pair_same(before, vm));
@@ -431,6 +435,8 @@ static void test_of_a_running_guest(void **state)
 		assert_int_equal(leftovers(), 3);
 		assert_false(stores_reverting("web"));
 	}
+	move_summary_text(migrate_progress(id), text, sizeof(text));
+	assert_non_null(strstr(text, "web: reverted from store main"));
 	in_task(check_store);
 	finish();
 }
