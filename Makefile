@@ -76,7 +76,7 @@ SRC_vmm     += vmm/vm_config_text.c vmm/vm_store.c vmm/vm_log.c
 SRC_stores  := kernel/store/stores.c kernel/store/stores_shared.c kernel/store/ds_disk.c kernel/store/partition.c kernel/commands_stores.c \
                kernel/commands_store_inside.c
 SRC_snapshot := $(addprefix migrate/,snapshot.c snapshot_store.c snapshot_list.c backup.c revert.c commands_snapshot.c)
-SRC_save    := $(addprefix migrate/,save.c save_write.c save_disks.c restore.c stream_store.c commands_save.c)
+SRC_save    := $(addprefix migrate/,save.c save_write.c save_disks.c restore.c restore_read.c stream_store.c commands_save.c)
 SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/host_config_net.c kernel/entropy.c kernel/entropy_source.c kernel/files.c \
                kernel/console_line.c kernel/console_edit.c kernel/console_complete.c kernel/console.c \
                kernel/console_help.c kernel/console_out.c kernel/console_table.c kernel/console_json.c \
