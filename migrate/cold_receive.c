@@ -64,7 +64,10 @@ static int add_block(struct move *m, struct digests *d, struct ds_object *o, uin
 
 	if (m->stop)
 		return stream_fail(&m->st, -E_CANCELLED, "cancelled by the operator");
-	if (d->count == STREAM_BLOCKS_MAX || index != d->head.first + d->count)
+	/* a short gap costs less than a record */
+	while (d->count && d->count < STREAM_BLOCKS_MAX && d->head.first + d->count < index)
+		d->value[d->count++] = 0;
+	if (d->count == STREAM_BLOCKS_MAX)
 		err = flush_digests(m, d);
 	if (err)
 		return err;

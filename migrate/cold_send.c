@@ -70,9 +70,9 @@ static int compare_blocks(struct move *m, struct vm_disk *d, uint64_t first,
 			disk_log_unmark(&d->log, first + i);
 			m->p.disk_there += len;
 		}
-		err = send_look_up(m);
-		if (err)
-			return err;
+		/* not send_look_up: what is ready to be read may be the next of these records */
+		if (m->stop)
+			return stream_fail(&m->st, -E_CANCELLED, "cancelled by the operator");
 		task_yield();
 	}
 	return 0;

@@ -16,7 +16,8 @@ FOLDER = pathlib.Path("build/e2e")
 
 @pytest.fixture(scope="session")
 def built():
-    run = subprocess.run(["make", "-j2", "build/BOOTX64.EFI", "build/pagurus.elf", "guests"],
+    run = subprocess.run(["make", "-j2", "build/BOOTX64.EFI", "build/pagurus.elf", "build/pgstore",
+                          "guests"],
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     assert run.returncode == 0, f"the tree does not build:\n{run.stdout[-2000:]}"
 

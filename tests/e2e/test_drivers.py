@@ -3,7 +3,6 @@
 import hashlib
 import random
 import re
-import time
 
 import pytest
 
@@ -64,19 +63,11 @@ def card(host):
             (r"received (\d+) frames", r"sent (\d+) frames", r"(\d+) interrupts")]
 
 
-def hears(host, other):
-    for _ in range(20):
-        if re.search(rf"^{other.name} .* here$", host.ok("peers").text, re.MULTILINE):
-            return True
-        time.sleep(0.5)
-    return False
-
-
 def test_network(hosts, lab):
     """The hosts hear each other; 300 KiB and more go to an AoE disk and come back, by interrupts."""
     for number, (host, other) in enumerate((hosts, hosts[::-1])):
         disk = lab.net.vblade(12, number)
-        assert hears(host, other)
+        host.hears(other)
         keeps_data(host, f"e12.{number}", disk.path)
         received, sent, interrupts = card(host)
         # Two sectors a frame: the area is read thrice and written twice in the two tests.

@@ -150,6 +150,18 @@ class Host:
     def interrupt(self):
         self.serial.send("\x03")
 
+    def hears(self, *others, seconds=20):
+        """Until it has heard the other hosts; they say HELLO every now and then."""
+        end = time.monotonic() + seconds * SCALE
+        while True:
+            text = self.ok("peers").text
+            missing = [o.name for o in others
+                       if not re.search(rf"^{o.name} .* here$", text, re.MULTILINE)]
+            if not missing:
+                return
+            assert time.monotonic() < end, f"{self.name} does not hear {missing}: {text}"
+            time.sleep(0.3)
+
     # ---- guests ----------------------------------------------------------------
     def console(self, vm):
         return GuestConsole(self, vm)
