@@ -10,24 +10,36 @@
 
 /* ---- the guest's console -------------------------------------------------------------- */
 
-/* What Linux prints when it is in trouble; "blocked for more than" is its hung-task watchdog. */
+/*
+ * What Linux prints when it is in trouble; "blocked for more than" is its hung-task watchdog,
+ * "detected stall" RCU's. Each begins a word: "DEBUG: " is no bug. With the colon, because
+ * a command line that is echoed at boot may have "hung_task_panic=1".
+ */
 static const struct {
 	const char *words;
 	enum check_result result;
 } signs[] = {
-    {"Kernel panic", CHECK_FAILED}, {"BUG:", CHECK_FAILED},
-    {"soft lockup", CHECK_FAILED},  {"hung task", CHECK_FAILED},
-    {"hung_task", CHECK_FAILED},    {"blocked for more than", CHECK_FAILED},
-    {"I/O error", CHECK_FAILED},    {"Call Trace", CHECK_FAILED},
-    {"as unstable", CHECK_FAILED},  {"clocksource", CHECK_NOTE},
+    {"Kernel panic", CHECK_FAILED},  {"BUG:", CHECK_FAILED},
+    {"soft lockup", CHECK_FAILED},   {"hung task", CHECK_FAILED},
+    {"hung_task:", CHECK_FAILED},    {"blocked for more than", CHECK_FAILED},
+    {"I/O error", CHECK_FAILED},     {"Call Trace", CHECK_FAILED},
+    {"as unstable", CHECK_FAILED},   {"hard LOCKUP", CHECK_FAILED},
+    {"Oops:", CHECK_FAILED},	     {"detected stall", CHECK_FAILED},
+    {"EXT4-fs error", CHECK_FAILED}, {"clocksource", CHECK_NOTE},
 };
+
+/* Only a capital: the escape sequence of a colour ends with "m". */
+static bool in_word(char before)
+{
+	return before >= 'A' && before <= 'Z';
+}
 
 static bool contains(const char *line, size_t n, const char *words)
 {
 	size_t len = strlen(words);
 
 	for (size_t i = 0; i + len <= n; i++)
-		if (!memcmp(line + i, words, len))
+		if ((!i || !in_word(line[i - 1])) && !memcmp(line + i, words, len))
 			return true;
 	return false;
 }

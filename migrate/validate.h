@@ -72,10 +72,10 @@ void validate_summary(const struct validate_list *l, char *buf, size_t size);
 /*
  * Look at the VM of that name for some seconds, and judge. Blocks; the VM may change or go
  * meanwhile. Sets vm->validated. 0, -E_NOENT (it is not, or not any more, here), -E_STATE (it
- * is off), -E_NOMEM.
+ * is off), -E_NOMEM. What is found goes to the log, and so to the VM's.
  */
 int must_check validate_vm(const char *name, struct validate_list *out);
-/* Do so a few seconds from now, in a task of its own; what is found goes to the log. */
+/* Do so a few seconds from now, in a task of its own. */
 void validate_later(const struct vm *vm);
 
 #endif

@@ -232,6 +232,17 @@ static int look(const struct who *w, struct validate_facts *f)
 	return look_at_console(vm, f);
 }
 
+/* A note stays out of the log's warnings: it is for those who ask. */
+static void to_log(const char *vm, const struct validate_list *l)
+{
+	static const char *const words[] = {"pass", "note", "FAIL"};
+
+	for (unsigned i = 0; i < l->count; i++)
+		log_write(l->list[i].result == CHECK_FAILED ? LOG_WARN : LOG_INFO,
+			  "migrate: %s: validated: %s %s: %s", vm, words[l->list[i].result],
+			  l->list[i].name, l->list[i].words);
+}
+
 static int validate(const struct who *w, struct validate_list *out)
 {
 	struct validate_facts *f = kzalloc(sizeof(*f));
@@ -247,6 +258,8 @@ static int validate(const struct who *w, struct validate_list *out)
 	vm = find(w);
 	if (!err && vm)
 		validate_summary(out, vm->validated, sizeof(vm->validated));
+	if (!err)
+		to_log(w->name, out);
 	return err;
 }
 
@@ -262,17 +275,6 @@ int validate_vm(const char *name, struct validate_list *out)
 	return validate(&w, out);
 }
 
-/* A note stays out of the log's warnings: it is for those who ask. */
-static void to_log(const char *vm, const struct validate_list *l)
-{
-	static const char *const words[] = {"pass", "note", "FAIL"};
-
-	for (unsigned i = 0; i < l->count; i++)
-		log_write(l->list[i].result == CHECK_FAILED ? LOG_WARN : LOG_INFO,
-			  "migrate: %s: validated: %s %s: %s", vm, words[l->list[i].result],
-			  l->list[i].name, l->list[i].words);
-}
-
 static void later_task(void *arg)
 {
 	struct validate_list *l = kzalloc(sizeof(*l));
@@ -282,11 +284,10 @@ static void later_task(void *arg)
 	task_sleep_until(time_ns() + LATER_NS);
 	if (l)
 		err = validate(w, l);
-	if (err)
-		log_info("migrate: %s: not validated, it is no longer here: %s", w->name,
-			 err_text(err));
-	else
-		to_log(w->name, l);
+	if (err == -E_NOMEM)
+		log_warn("migrate: %s: no host memory to validate it; 'validate' does", w->name);
+	else if (err)
+		log_info("migrate: %s: not validated, it is off or no longer here", w->name);
 	kfree(l);
 	kfree(w);
 }

@@ -163,6 +163,11 @@ static void test_scan(void **state)
 					  "task a:1 blocked for more than 120 seconds.",
 					  "vda: I/O error, dev",
 					  "Call Trace:",
+					  "Oops: 0002 [#1] PREEMPT SMP",
+					  "NMI watchdog: Watchdog detected hard LOCKUP on cpu 0",
+					  "rcu: INFO: rcu_sched self-detected stall on CPU",
+					  "EXT4-fs error (device vda1): x",
+					  "x: hung_task: blocked tasks",
 					  "Marking clocksource 'tsc' as unstable"};
 
 	assert_int_equal(scan("", ""), CHECK_PASSED);
@@ -174,6 +179,9 @@ static void test_scan(void **state)
 		assert_int_equal(scan(text, bad[i]), CHECK_FAILED);
 		assert_int_equal(scan(bad[i], bad[i]), CHECK_FAILED);
 	}
+	/* a name that ends like one, and a command line that only names the watchdog */
+	assert_int_equal(scan("app DEBUG: started", ""), CHECK_PASSED);
+	assert_int_equal(scan("Command line: hung_task_panic=1", ""), CHECK_PASSED);
 	assert_int_equal(scan("clocksource: tsc\nx", "clocksource: tsc"), CHECK_NOTE);
 	/* the worst, and of these the first */
 	assert_int_equal(scan("clocksource: a\nBUG: b\nBUG: c\n", "BUG: b"), CHECK_FAILED);
@@ -187,7 +195,7 @@ static void test_scan_bounds(void **state)
 	char quote[VALIDATE_QUOTE_LEN], text[500];
 
 	memset(text, 'x', sizeof(text));
-	memcpy(text + 400, "BUG:", 4);
+	memcpy(text + 399, " BUG:", 5);
 	assert_int_equal(validate_scan(text, sizeof(text), quote), CHECK_FAILED);
 	assert_int_equal(strlen(quote), VALIDATE_QUOTE_LEN - 1);
 	assert_int_equal(validate_scan(text, 403, quote), CHECK_PASSED);
