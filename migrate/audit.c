@@ -75,6 +75,8 @@ static void judge_disk(struct check_list *l, const struct checks_input *in, unsi
 		 sizeof(c->source));
 	str_copy(c->target, there->flush_ns ? put_time(time, there->flush_ns) : "not measured",
 		 sizeof(c->target));
+	if (in->cold)
+		return;
 	c = add(l, "disk", name, "load");
 	ksnprintf(c->source, sizeof(c->source), "%llu requests/s, %s/s",
 		  (unsigned long long)d->requests, format_size(size, d->bytes));
@@ -115,6 +117,25 @@ static void judge_link(struct check_list *l, const struct audit *a)
 	note_if(c, !a->dirty_known || writes >= a->rate);
 }
 
+/* A VM that is off asks for nothing now: how long, and no more. */
+static void judge_cold(struct check_list *l, const struct audit *a)
+{
+	char text[24], size[16];
+	struct check *c;
+
+	c = check_add(l, true, "link round trip");
+	str_copy(c->source, put_time(text, a->rtt_ns), sizeof(c->source));
+	str_copy(c->target, "-", sizeof(c->target));
+	c = check_add(l, true, "link throughput");
+	str_copy(c->source, "-", sizeof(c->source));
+	ksnprintf(c->target, sizeof(c->target), "carries %s/s", format_size(size, a->rate));
+	c = check_add(l, true, "estimate: time");
+	ksnprintf(c->source, sizeof(c->source), "%.15s, %s of disks",
+		  put_time(text, a->estimate.total_ns), format_size(size, a->disk_bytes));
+	str_copy(c->target, "-", sizeof(c->target));
+	note_if(c, a->estimate.gives_up);
+}
+
 static void judge_estimate(struct check_list *l, const struct audit *a)
 {
 	const struct estimate *e = &a->estimate;
@@ -145,6 +166,10 @@ void audit_judge(struct check_list *l, const struct checks_input *in)
 {
 	for (unsigned i = 0; i < MIN(in->offer->cfg.disk_count, VM_MAX_DISKS); i++)
 		judge_disk(l, in, i);
+	if (in->cold) {
+		judge_cold(l, in->audit);
+		return;
+	}
 	for (unsigned i = 0; i < MIN(in->offer->cfg.nic_count, VM_MAX_NICS); i++)
 		judge_nic(l, in, i);
 	judge_link(l, in->audit);

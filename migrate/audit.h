@@ -25,6 +25,7 @@ struct audit {
 	uint64_t dirty_rate;   /* pages/s; a page that is changed twice counts once */
 	bool dirty_known;
 	uint64_t max_downtime_ns;
+	uint64_t disk_bytes; /* cold: to be copied */
 	struct audit_disk disks[VM_MAX_DISKS];
 	struct audit_nic nics[VM_MAX_NICS];
 	struct estimate estimate;

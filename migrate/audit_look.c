@@ -145,6 +145,19 @@ static int count_pages(struct move *m, struct audit *a)
 
 /* ---- all of it ------------------------------------------------------------------------------ */
 
+/* A VM that is off: the disks, as they are, and nobody waits. */
+static void estimate_cold(struct move *m, struct audit *a)
+{
+	struct estimate_input in = {
+	    .page_cost = SEND_PAGE_COST, .link_rate = a->rate, .suspend = true};
+
+	for (unsigned i = 0; i < m->vm->disk_count; i++)
+		if (disk_is_copied(&m->vm->disks[i]))
+			in.disk_bytes += m->offer->disks[i].stored;
+	a->disk_bytes = in.disk_bytes;
+	a->estimate = estimate_move(&in);
+}
+
 static void estimate(struct move *m, struct audit *a)
 {
 	struct estimate_input in = {.pages = a->used,
@@ -169,16 +182,20 @@ static void estimate(struct move *m, struct audit *a)
 int audit_look(struct move *m)
 {
 	struct audit *a = m->audit;
-	int err;
+	int err = 0;
 
-	err = watch_guest(m, a);
-	if (!err)
+	if (!m->cold)
+		err = watch_guest(m, a);
+	if (!err && !m->cold)
 		err = count_pages(m, a);
 	if (err)
 		return err;
 	for (unsigned i = 0; i < m->vm->disk_count; i++)
 		if (m->vm->disks[i].blk)
 			measure_disk(m->vm->disks[i].blk, &a->disks[i].speed);
-	estimate(m, a);
+	if (m->cold)
+		estimate_cold(m, a);
+	else
+		estimate(m, a);
 	return send_look_up(m);
 }

@@ -49,6 +49,7 @@ static int run_validate(struct console *con, int argc, char **argv)
 /* A dry run of a move, with measurements; its options change what is judged and estimated. */
 static int run_audit(struct console *con, int argc, char **argv)
 {
+	const struct vm *vm = vm_find(argv[1]);
 	struct move_words words;
 	char why[160];
 	uint32_t id;
@@ -58,6 +59,7 @@ static int run_audit(struct console *con, int argc, char **argv)
 	if (err)
 		return console_fail(con, err, "%s", why);
 	words.opt.audit = true;
+	words.opt.cold |= vm && vm->state == VM_OFF; /* no other move takes it */
 	err = commands_start_move(con, argv[1], argv[2], &words.opt, &id);
 	return err ? err : commands_watch_move(con, id);
 }
@@ -70,7 +72,8 @@ static const struct command commands[] = {
 	.help = "Example: audit web beta --max-downtime 100\n"
 		"The checks of 'migrate', and how fast link and disks are against what the guest\n"
 		"does now, what it knows its machine by, and how long a move would take. The\n"
-		"options are those of 'migrate'. Takes some seconds; the guest runs on.\n",
+		"options are those of 'migrate'. Takes some seconds; the guest runs on.\n"
+		"Of a VM that is off: what a --cold move would depend on.\n",
 	.min_args = 2,
 	.max_args = 13,
 	.run = run_audit,

@@ -72,6 +72,36 @@ static void test_dry_run(void **state)
 	world_free();
 }
 
+/* There is no guest to watch; what its disks and the link would do is told. */
+static void test_audit(void **state)
+{
+	struct migrate_options opt = {.audit = true};
+	const struct check_list *l;
+	unsigned estimates = 0, reads = 0;
+
+	world_reset(false);
+	assert_int_equal(world_move(0, "beta", opt), 0);
+	l = migrate_checks(migrate_id_at(0));
+	assert_non_null(l);
+	for (unsigned i = 0; i < l->count; i++) {
+		const struct check *c = &l->list[i];
+
+		assert_int_not_equal(strcmp(c->name, "memory to send"), 0);
+		assert_null(strstr(c->name, "load"));
+		assert_null(strstr(c->name, "blackout"));
+		estimates +=
+		    !strcmp(c->name, "estimate: time") && strstr(c->source, "MiB of disks");
+		reads += !strncmp(c->name, "disk vd", 7) && strstr(c->name, " read");
+	}
+	assert_int_equal(estimates, 1);
+	assert_int_equal(reads, 2);
+	/* nor was a second waited for its writes, which are none */
+	assert_true(world_progress()->finished_ns - world_progress()->started_ns < NS_PER_S);
+	assert_true(world_has(0, "web"));
+	assert_null(fake_pair_find(1, "web"));
+	world_free();
+}
+
 static void test_start(void **state)
 {
 	struct migrate_options opt = {.start = true};
@@ -463,6 +493,7 @@ int main(void)
 	    cmocka_unit_test(test_there_and_back),
 	    cmocka_unit_test(test_after_restarts),
 	    cmocka_unit_test(test_dry_run),
+	    cmocka_unit_test(test_audit),
 	    cmocka_unit_test(test_start),
 	    cmocka_unit_test(test_keeps_a_copy),
 	    cmocka_unit_test(test_shared_disk_stays),
