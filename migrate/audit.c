@@ -42,7 +42,7 @@ static void put_speed(char out[CHECK_VALUE_LEN], const struct stream_speed *s)
 {
 	char time[24], size[16];
 
-	if (s->rate)
+	if (s->rate && s->read_ns)
 		ksnprintf(out, CHECK_VALUE_LEN, "%.15s, %s/s", put_time(time, s->read_ns),
 			  format_size(size, s->rate));
 	else if (s->read_ns)
@@ -69,12 +69,15 @@ static void judge_disk(struct check_list *l, const struct checks_input *in, unsi
 	c = add(l, "disk", name, "read");
 	put_speed(c->source, &d->speed);
 	put_speed(c->target, there);
-	note_if(c, there->read_ns > d->speed.read_ns && too_slow(d, there));
+	note_if(c, !d->speed.read_ns || !there->read_ns ||
+		       (there->read_ns > d->speed.read_ns && too_slow(d, there)));
 	c = add(l, "disk", name, "flush");
 	str_copy(c->source, d->speed.flush_ns ? put_time(time, d->speed.flush_ns) : "not measured",
 		 sizeof(c->source));
 	str_copy(c->target, there->flush_ns ? put_time(time, there->flush_ns) : "not measured",
 		 sizeof(c->target));
+	/* there a shared disk cannot be asked: the source has the reservation */
+	note_if(c, !d->speed.flush_ns || (!there->flush_ns && !in->offer->disks[i].shared));
 	if (in->cold)
 		return;
 	c = add(l, "disk", name, "load");

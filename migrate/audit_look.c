@@ -28,8 +28,6 @@ static int send_probe(struct move *m, const void *data)
 	stream_begin(&m->st, STREAM_PROBE);
 	stream_add(&m->st, data, STREAM_CHUNK);
 	err = stream_end(&m->st);
-	if (!err)
-		err = link_drain(m->link, time_ns() + PROBE_END_NS);
 	return err ? move_fail(m, err, "measuring the link") : 0;
 }
 
@@ -53,6 +51,10 @@ int audit_probe(struct move *m)
 	kfree(data);
 	if (err)
 		return err;
+	/* once, at the end: a wait for each would measure round trips */
+	err = link_drain(m->link, time_ns() + PROBE_END_NS);
+	if (err)
+		return move_fail(m, err, "measuring the link");
 	move_update_bytes(m);
 	link_get_stats(m->link, &ls);
 	m->audit->rtt_ns = ls.rtt_min_ns;
@@ -168,13 +170,18 @@ static void estimate(struct move *m, struct audit *a)
 				    .fixed_ns = send_fixed_ns(m, a->rate, a->rtt_ns),
 				    .max_downtime_ns = m->opt.max_downtime_ns,
 				    .suspend = m->opt.suspend};
+	uint64_t disks = 0, verify_ns;
 
 	for (unsigned i = 0; i < m->vm->disk_count; i++) {
 		if (!disk_is_copied(&m->vm->disks[i]))
 			continue;
+		disks += m->offer->disks[i].sectors * SECTOR_SIZE;
 		in.disk_bytes += m->offer->disks[i].stored;
 		in.disk_rate += a->disks[i].bytes; /* reads among them: on the safe side */
 	}
+	verify_ns = m->opt.verify ? send_verify_ns(a->pages, disks) : 0;
+	in.fixed_ns += verify_ns; /* as in the move: shown, and not held against it */
+	in.max_downtime_ns += verify_ns;
 	a->max_downtime_ns = in.max_downtime_ns;
 	a->estimate = estimate_move(&in);
 }

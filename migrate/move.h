@@ -133,6 +133,8 @@ uint64_t send_state_bytes(const struct vm *vm);
 #define SEND_PAGE_COST (STREAM_PAGE_SIZE + 4096 / 16) /* link and Ethernet headers: 6% */
 /* What a blackout takes however few pages are left; rate: bytes/s, 0: not known. */
 uint64_t send_fixed_ns(const struct move *m, uint64_t rate, uint64_t rtt_ns);
+/* What --verify adds to it. */
+uint64_t send_verify_ns(uint64_t pages, uint64_t disk_bytes);
 int must_check send_digests(struct move *m);
 
 /* receive.c, receive_ram.c, receive_state.c, receive_files.c */

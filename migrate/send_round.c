@@ -201,6 +201,11 @@ uint64_t send_fixed_ns(const struct move *m, uint64_t rate, uint64_t rtt_ns)
 	return ns + state_ns(m, rate);
 }
 
+uint64_t send_verify_ns(uint64_t pages, uint64_t disk_bytes)
+{
+	return pages * VERIFY_PAGE_NS + mul_div(disk_bytes, VERIFY_DISK_NS, MiB);
+}
+
 static struct stop_decision decide(struct move *m, unsigned stalled)
 {
 	uint64_t verify_ns = 0;
@@ -220,8 +225,7 @@ static struct stop_decision decide(struct move *m, unsigned stalled)
 	link_get_stats(m->link, &ls);
 	in.fixed_ns = send_fixed_ns(m, m->p.rate, ls.rtt_min_ns);
 	if (m->opt.verify)
-		verify_ns = m->p.pages_total * VERIFY_PAGE_NS +
-			    mul_div(m->p.disk_total, VERIFY_DISK_NS, MiB);
+		verify_ns = send_verify_ns(m->p.pages_total, m->p.disk_total);
 	if (m->opt.verify) /* its time is asked for, so it is not held against the move */
 		in.max_downtime_ns += verify_ns;
 	if (m->opt.verify)

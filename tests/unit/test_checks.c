@@ -327,6 +327,14 @@ static void test_measured_slow(void **state)
 	assert_int_equal(find("disk vda load")->result, CHECK_NOTE);
 	assert_int_equal(find("disk vda read")->result, CHECK_NOTE);
 	measured();
+	audit.disks[0].speed = (struct stream_speed){0}; /* it could not be read */
+	run();
+	assert_int_equal(find("disk vda read")->result, CHECK_NOTE);
+	assert_int_equal(find("disk vda flush")->result, CHECK_NOTE);
+	measured();
+	facts.disks[0].speed.read_ns = 0; /* a rate without it is no measure */
+	only_note("disk vda read", "not measured");
+	measured();
 	audit.disks[0].requests = 501; /* of 2 ms each */
 	run();
 	assert_int_equal(find("disk vda load")->result, CHECK_NOTE);

@@ -242,6 +242,27 @@ static void test_audit(void **state)
 	finish();
 }
 
+/* What --verify adds to the blackout is told, and allowed, as the move itself does. */
+static void test_audit_with_verify(void **state)
+{
+	char plain[CHECK_VALUE_LEN];
+
+	for (unsigned i = 0; i < 2; i++) {
+		begin(true);
+		fake_faults.rate = 8 * MiB;
+		start((struct migrate_options){.audit = true, .verify = i});
+		fake_fibers_run(30 * NS_PER_S);
+		assert_int_equal(progress()->err, 0);
+		if (i) {
+			assert_string_not_equal(find_check("estimate: blackout")->source, plain);
+			assert_string_not_equal(find_check("estimate: blackout")->target,
+						"300.00 ms allowed");
+		}
+		strcpy(plain, find_check("estimate: blackout")->source);
+		finish();
+	}
+}
+
 /* A link that is faster than the clock tells: as many probes as the target takes, no more. */
 static void test_audit_of_a_fast_link(void **state)
 {
@@ -874,6 +895,7 @@ int main(void)
 	    cmocka_unit_test(test_moves),
 	    cmocka_unit_test(test_suspend_move),
 	    cmocka_unit_test(test_audit),
+	    cmocka_unit_test(test_audit_with_verify),
 	    cmocka_unit_test(test_audit_cancelled),
 	    cmocka_unit_test(test_audit_of_a_fast_link),
 	    cmocka_unit_test(test_frames_follow),
