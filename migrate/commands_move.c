@@ -22,7 +22,7 @@ struct watch {
 	struct console *con;
 	uint32_t id;
 	uint64_t timeout_at, next_line_ns;
-	bool cancelled;
+	bool cancelled, quiet;
 };
 
 /* A console_printf has a limit; summaries have lines. */
@@ -85,7 +85,7 @@ static int watch_move(struct watch *w)
 	int err;
 
 	for (;;) {
-		if (!checks_shown)
+		if (!checks_shown && !w->quiet)
 			checks_shown = print_checks(w->con, w->id);
 		p = migrate_progress(w->id);
 		if (!p)
@@ -100,7 +100,7 @@ static int watch_move(struct watch *w)
 					    "too late to cancel, commitment has begun; it goes on: "
 					    "'migrate-status' shows how it ends");
 		p = migrate_progress(w->id);
-		if (p && time_ns() >= w->next_line_ns) {
+		if (p && !w->quiet && time_ns() >= w->next_line_ns) {
 			w->next_line_ns = time_ns() + LINE_NS;
 			move_status_text(p, text, sizeof(text));
 			print_text(w->con, text);
@@ -112,9 +112,18 @@ static int watch_move(struct watch *w)
 	err = p->err;
 	if (err)
 		console_fail(w->con, err, "%s", p->reason[0] ? p->reason : err_text(err));
+	if (w->quiet)
+		return err;
 	move_summary_text(p, text, sizeof(text));
 	print_text(w->con, text);
 	return err;
+}
+
+int commands_wait_move(struct console *con, uint32_t id)
+{
+	struct watch w = {.con = con, .id = id, .timeout_at = TIME_NEVER, .quiet = true};
+
+	return watch_move(&w);
 }
 
 int commands_watch_move(struct console *con, uint32_t id)

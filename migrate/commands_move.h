@@ -16,6 +16,8 @@ int commands_start_move(struct console *con, const char *name, const char *host,
 			const struct migrate_options *opt, uint32_t *id);
 /* Blocks until that move ends: checks, progress, summary; Ctrl-C cancels. Its error, in words. */
 int commands_watch_move(struct console *con, uint32_t id);
+/* The same, but nothing is printed. */
+int commands_wait_move(struct console *con, uint32_t id);
 
 /* VM, then a host, then options. */
 void commands_complete_move(struct completion *c, int argc, char **argv);

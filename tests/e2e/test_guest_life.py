@@ -3,6 +3,7 @@
 
 Host crab has two CPUs and five bare guests that tick while a sixth is made to end.
 """
+import json
 import re
 import time
 
@@ -182,7 +183,9 @@ def test_reset_after_a_move(pair, crab):
     meet(pair, crab)
     start_ender(crab)
     move(crab, pair.beta, "ender")
-    assert "FAIL" not in pair.beta.ok("validate ender", WAIT).text
+    rows = json.loads("\n".join(pair.beta.ok("validate ender --json", WAIT).lines))
+    assert {"state", "vCPUs", "timers", "console"} <= {r["check"] for r in rows}, rows
+    assert all(r["result"] != "FAIL" and r["seen"] for r in rows), rows
     press(pair.beta, "k", r"^Kernel panic")
     result = pair.beta.fails("validate ender", "1 of", WAIT)
     assert re.search(r'^FAIL +console +"Kernel panic - not syncing: asked for"', result.text,
