@@ -360,7 +360,7 @@ UNIT_move = $(UNIT_localdisk)
 UNITS += queue
 UNIT_queue := $(UNIT_move) migrate/plan.c migrate/queue.c kernel/lib/format.c
 UNITS += commands_pool
-UNIT_commands_pool = $(UNIT_queue) $(UNIT_console) migrate/plan_balance.c $(addprefix migrate/,pool.c commands_pool.c commands_queue.c)
+UNIT_commands_pool = $(UNIT_queue) $(UNIT_console) migrate/plan_balance.c $(addprefix migrate/,pool.c commands_pool.c commands_queue.c commands_audit.c commands_move.c move_options.c)
 UNITS += save stores vm_store localdisk
 UNIT_vm_store = $(SRC_ds) vmm/vm_store.c vmm/vm_log.c vmm/vm_config.c vmm/vm_config_check.c vmm/vm_config_text.c \
                 tests/unit/fake_disk.c tests/unit/fake_fiber.c tests/unit/fake_kernel.c $(UNIT_LIB)

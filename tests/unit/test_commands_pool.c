@@ -5,9 +5,12 @@
 #include <string.h>
 
 #include "kernel/lib/format.h"
+#include "migrate/commands_move.h"
 #include "migrate/commands_pool.h"
 #include "migrate/commands_queue.h"
+#include "migrate/validate.h"
 #include "tests/unit/fake_pair.h"
+#include "vmm/commands_vm.h"
 #include "vmm/vm_use.h"
 
 #define MEMORY (4 * MiB)
@@ -24,6 +27,24 @@ uint32_t vm_use_permille(const struct vm *vm)
 const char *log_level_name(enum log_level level)
 {
 	return "level";
+}
+
+struct vm *commands_find_vm(struct console *c, const char *name)
+{
+	return vm_find(name);
+}
+
+void commands_complete_vm(struct completion *c, int argc, char **argv)
+{
+}
+
+int validate_vm(const char *name, struct validate_list *out)
+{
+	*out = (struct validate_list){
+	    .count = 1,
+	    .failed = 1,
+	    .list[0] = {.name = "console", .words = "\"BUG: x\"", .result = CHECK_FAILED}};
+	return 0;
 }
 
 const struct peer *peers_at(unsigned index)
@@ -149,6 +170,7 @@ static int setup(void **state)
 	console_init(&con, &io, "alpha> ", 0x1d);
 	console_add_group(&con, &commands_pool_group);
 	console_add_group(&con, &all_group);
+	console_add_group(&con, &commands_audit_group);
 	return 0;
 }
 
@@ -331,10 +353,34 @@ static void test_a_host_of_another_pool_or_version(void **state)
 	assert_true(runs(0, "vm0"));
 }
 
+/* An array and no other words; a failed check is the command's error all the same. */
+static void test_json_of_audit_and_validate(void **state)
+{
+	assert_int_equal(run("audit vm0 beta --json"), 0);
+	assert_int_equal(strncmp(screen, "[\r\n{\"result\": ", 13), 0);
+	assert_shown("{\"result\": \"pass\", \"check\": \"power state\", \"here\": \"running\", "
+		     "\"there\": ");
+	assert_shown("\"check\": \"estimate: blackout\"");
+	assert_null(strstr(screen, "RESULT"));
+	assert_null(strstr(screen, "dry run"));
+	assert_true(runs(0, "vm0"));
+	assert_int_equal(run("validate vm0 --json"), -E_STATE);
+	assert_int_equal(strncmp(screen, "[\r\n", 3), 0);
+	assert_shown(
+	    "{\"result\": \"FAIL\", \"check\": \"console\", \"seen\": \"\\\"BUG: x\\\"\"}");
+	assert_int_equal(run("validate vm0"), -E_STATE);
+	assert_shown("RESULT");
+	assert_int_equal(run("validate vm0 --jsn"), -E_INVAL);
+	assert_int_equal(run("audit vm0 --json"), -E_INVAL);
+	assert_int_equal(run("audit vm0 beta"), 0);
+	assert_shown("dry run: every check passed");
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_json_of_audit_and_validate, setup, teardown),
 	    T(test_drain),
 	    T(test_what_cannot_move_is_an_error),
 	    T(test_a_target_that_refuses_is_left_out),
