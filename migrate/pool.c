@@ -77,7 +77,10 @@ static void add_hosts(struct plan_input *in)
 	}
 }
 
-/* Words for what is in the way of any move; empty when nothing is. */
+/*
+ * Words for what is in the way of any move; empty when nothing is. Disks are not: local ones go
+ * along, and whether there is a datastore with room for them is judged by the target's checks.
+ */
 static void find_obstacle(const struct vm *vm, char why[PLAN_WHY_LEN])
 {
 	why[0] = 0;
@@ -86,14 +89,8 @@ static void find_obstacle(const struct vm *vm, char why[PLAN_WHY_LEN])
 			  vm_state_name(vm->state));
 		return;
 	}
-	if ((vm->move_under_way && !queue_id_of(vm->cfg.name)) || vm->serving) {
+	if ((vm->move_under_way && !queue_id_of(vm->cfg.name)) || vm->serving)
 		str_copy(why, "it is on a move, or just being reset", PLAN_WHY_LEN);
-		return;
-	}
-	for (uint32_t i = 0; i < vm->cfg.disk_count && i < VM_MAX_DISKS; i++)
-		if (!vm->cfg.disks[i].shared)
-			ksnprintf(why, PLAN_WHY_LEN, "disk %.7s is on this host only",
-				  vm->cfg.disks[i].name);
 }
 
 static void add_vm(struct plan_input *in, const struct vm *vm)

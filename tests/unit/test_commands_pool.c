@@ -206,13 +206,25 @@ static void test_what_cannot_move_is_an_error(void **state)
 {
 	struct vm *vm = fake_pair_find(0, "vm1");
 
-	vm->cfg.disk_count = 1;
-	strcpy(vm->cfg.disks[0].name, "vda");
+	vm->serving = true;
 	assert_int_equal(run("drain"), -E_STATE);
-	vm->cfg.disk_count = 0;
-	assert_shown("vm1 stays: disk vda is on this host only");
+	vm->serving = false;
+	assert_shown("vm1 stays: it is on a move, or just being reset");
 	assert_shown("1 VMs that are not off stay here");
 	assert_true(runs(1, "vm0") && runs(0, "vm1") && runs(1, "vm2"));
+}
+
+/* Its disk goes along; whether there is room for it is the target's to say. */
+static void test_a_local_disk_is_no_obstacle(void **state)
+{
+	struct vm *vm = fake_pair_find(0, "vm1");
+
+	vm->cfg.disk_count = 1;
+	strcpy(vm->cfg.disks[0].name, "vda");
+	vm->cfg.disks[0].used = 1;
+	assert_int_equal(run("drain --dry-run"), 0);
+	assert_shown("vm1  beta  hot");
+	vm->cfg.disk_count = 0;
 }
 
 static void test_a_target_that_refuses_is_left_out(void **state)
@@ -383,6 +395,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_json_of_audit_and_validate, setup, teardown),
 	    T(test_drain),
 	    T(test_what_cannot_move_is_an_error),
+	    T(test_a_local_disk_is_no_obstacle),
 	    T(test_a_target_that_refuses_is_left_out),
 	    T(test_ctrl_c),
 	    T(test_waiting_is_told),

@@ -103,7 +103,7 @@ static void test_drain_says_what_stays_and_why(void **state)
 	host("beta", 4 * GIB, 2 * GIB, 0);
 	v = vm("local", 0, GIB, 0);
 	v->can_hot = false;
-	strcpy(v->why_not, "disk vda is on this host only");
+	strcpy(v->why_not, "it is being reset");
 	vm("big", 0, 3 * GIB, 0);
 	vm("odd", 0, GIB, 0)->unusable = 2;
 	v = vm("off", 0, 5 * GIB, 0);
@@ -113,7 +113,7 @@ static void test_drain_says_what_stays_and_why(void **state)
 	assert_int_equal(plan.move_count, 0);
 	assert_int_equal(plan.stay_count, 4);
 	assert_stays(0, "big", "beta: needs 3 GiB of memory, 2 GiB free");
-	assert_stays(1, "local", "disk vda is on this host only");
+	assert_stays(1, "local", "it is being reset");
 	assert_stays(2, "odd", "beta: the checks");
 	assert_stays(3, "off", "needs 5 GiB of memory, 4 GiB in all");
 	in.vm_count = 1;
