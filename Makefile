@@ -370,9 +370,10 @@ UNIT_save = $(sort $(UNIT_MOVES) $(filter-out migrate/commands_save.c,$(SRC_save
 UNITS += snapshot
 UNIT_snapshot = $(sort $(UNIT_save) $(filter-out migrate/commands_snapshot.c,$(SRC_snapshot)) vmm/vm_config_text.c)
 
-UNITS += cold
+UNITS += cold faults
 UNIT_cold = $(sort $(filter-out tests/unit/fake_cold.c,$(UNIT_MOVES)) $(SRC_cold) $(SRC_ds) tests/unit/cold_world.c \
               kernel/store/ds_disk.c kernel/store/blkdev.c vmm/vm_disks.c vmm/vm_store.c vmm/vm_log.c vmm/vm_config_text.c)
+UNIT_faults = $(sort $(UNIT_cold) $(filter-out migrate/commands_save.c,$(SRC_save)) tests/unit/fault_world.c)
 
 define UNIT_RULE
 $(B)/unit/test_$(1): tests/unit/test_$(1).c $$(UNIT_$(1)) $$(wildcard tests/unit/*.h)

@@ -21,7 +21,7 @@
 	}
 
 struct world_host world_hosts[HOSTS];
-bool world_started[HOSTS], world_no_store;
+bool world_started[HOSTS], world_no_store, world_no_vm;
 
 static const char *const store_names[STORES] = {"main", "other"};
 static uint8_t *media[HOSTS][STORES];
@@ -366,7 +366,8 @@ void world_reset(bool shared)
 		world_boot(h);
 	}
 	fake_pair_add_file(0, "vms/web/vmlinuz", kernel, sizeof(kernel));
-	world_in_task(0, make_vm);
+	if (!world_no_vm)
+		world_in_task(0, make_vm);
 	for (int h = 0; h < HOSTS; h++)
 		world_hosts[h].writes = 0;
 }

@@ -24,6 +24,7 @@ struct world_host {
 extern struct world_host world_hosts[HOSTS];
 extern bool world_started[HOSTS]; /* vm_start was called there */
 extern bool world_no_store;	  /* beta has none */
+extern bool world_no_vm;	  /* the next world begins without one */
 
 /* "web" on alpha, off and kept: vda in datastore main, vdb raw, perhaps vdc shared; its log. */
 void world_reset(bool shared);

@@ -14,6 +14,7 @@ int fake_alloc_countdown = -1;
 int fake_alloc_live;
 char fake_log_last[512];
 unsigned fake_log_count;
+void (*fake_log_hook)(const char *line);
 
 static struct list timers = LIST_INIT(timers);
 
@@ -84,6 +85,8 @@ void log_write(enum log_level level, const char *fmt, ...)
 	fake_log_count++;
 	if (getenv("UNIT_VERBOSE"))
 		fprintf(stderr, "log %d: %s\n", (int)level, fake_log_last);
+	if (fake_log_hook)
+		fake_log_hook(fake_log_last);
 }
 
 void panic(const char *fmt, ...)
@@ -203,6 +206,7 @@ void fake_kernel_reset(void)
 	fake_alloc_live = 0;
 	fake_log_last[0] = 0;
 	fake_log_count = 0;
+	fake_log_hook = NULL;
 }
 
 /* Nobody else to let run; tests with tasks bring their own. */

@@ -29,6 +29,8 @@ extern int fake_alloc_live;
 /* The last log line, and how many were written. */
 extern char fake_log_last[512];
 extern unsigned fake_log_count;
+/* Called with each line, if set, in the task that wrote it. */
+extern void (*fake_log_hook)(const char *line);
 
 /* Start of a test: clock 0, no timers, no failing allocations, empty log. */
 void fake_kernel_reset(void);

@@ -952,6 +952,14 @@ static struct grave {
 	struct migrate_state state;
 } * graves;
 
+void fake_pair_cut(bool parts)
+{
+	fake_faults.partition |= parts;
+	for (unsigned i = 0; i < link_count; i++)
+		if (all_links[i]->other && !all_links[i]->dead && !all_links[i]->closed)
+			die(all_links[i]);
+}
+
 void fake_pair_power_off(int host)
 {
 	fake_hosts_down |= 1u << host;

@@ -81,6 +81,8 @@ void fake_pair_reset(void);
  */
 void fake_pair_power_off(int host);
 void fake_pair_power_on(int host);
+/* Every open link is silent from now on; parts: new ones fail, until partition is reset. */
+void fake_pair_cut(bool parts);
 /* A running VM on alpha: some pages filled, shared: with a disk on the fake storage. */
 struct vm *fake_pair_vm(uint64_t memory, bool shared);
 struct vm *fake_pair_find(int host, const char *name);
