@@ -293,6 +293,14 @@ int send_disks_digests(struct move *m, uint64_t digests[VM_MAX_DISKS])
 	return err;
 }
 
+/* A shared disk may have said that the VM went, or the operator; the target has not. */
+static bool target_has_it(struct move *m)
+{
+	if (!m->confirmed)
+		m->confirmed = query_peer(m) == ANSWER_COMMITTED;
+	return m->confirmed;
+}
+
 void send_disks_gone(struct move *m)
 {
 	for (unsigned i = 0; i < m->vm->disk_count; i++) {
@@ -303,7 +311,7 @@ void send_disks_gone(struct move *m)
 		if (!d->cfg.in_store)
 			log_info("migrate: %s: disk %s: %s still holds what it held at the move",
 				 m->p.vm, d->cfg.name, d->cfg.local);
-		else if (!m->confirmed)
+		else if (!target_has_it(m))
 			log_warn("migrate: %s: disk %s: %s in datastore %s stays: %s did not say "
 				 "that it has the VM",
 				 m->p.vm, d->cfg.name, d->cfg.object, d->cfg.local, m->p.peer);

@@ -258,7 +258,7 @@ static void look_at_disk(void)
 	ds_object_info(o, &info);
 	assert_int_equal(info.size, WORLD_DISK);
 	assert_int_equal(ds_read(o, 0, data, WORLD_DISK), 0);
-	assert_memory_equal(data, disk, WORLD_DISK); /* what has the name is whole */
+	assert_true(!memcmp(data, disk, WORLD_DISK)); /* what has the name is whole */
 	disk_whole = true;
 	ds_put(o);
 }

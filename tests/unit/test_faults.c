@@ -94,8 +94,8 @@ static void operator_tidies_up(enum fault f)
 	if (!fault_has_disk(0) || !fault_has_disk(1))
 		return;
 	assert_false(fault_lives(0));
-	assert_true(f != FAULT_NONE && f != FAULT_SOURCE_FULL && f != FAULT_TARGET_FULL &&
-		    f != FAULT_TARGET_FAILS);
+	assert_true(f == FAULT_SOURCE_DIES || f == FAULT_TARGET_DIES || f == FAULT_BOTH_DIE ||
+		    f == FAULT_LINK_PARTS || f == FAULT_SOURCE_FAILS);
 	fault_remove(0, FAULT_DISK);
 }
 
