@@ -80,6 +80,7 @@ class Host:
         subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
 
     def power_on(self):
+        self.pending = None  # a command that a power cut ended
         self.boots += 1
         self.checked = 0
         self.serial = Serial(self.folder / f"serial.{self.boots}.log", self.alive, self.name)
