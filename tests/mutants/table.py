@@ -239,6 +239,32 @@ HANDOVER = [
       "the token's own frames are dead before the storage decides"),
 ]
 
+FAULTS = [
+    m("stale-copy-starts-again", "unit:faults", "migrate/commit.c",
+      "\tnote_leaving(m, true);\n", "",
+      "a source that restarts does not define a VM whose disks went"),
+    m("stayed-but-noted-as-gone", "unit:faults", "migrate/commit.c",
+      "\tmove_set_handover(m, HANDOVER_RESUMED);\n\tnote_leaving(m, false);\n",
+      "\tmove_set_handover(m, HANDOVER_RESUMED);\n",
+      "a VM that stayed is defined again after a restart"),
+    m("came-back-but-noted-as-gone", "unit:faults", "migrate/commit.c",
+      "\treceive_disks_commit(m);\n\tnote_leaving(m, false);\n", "\treceive_disks_commit(m);\n",
+      "a VM that came back is defined again after a restart"),
+    m("disk-not-durable-before-ready", "unit:faults", "migrate/receive_disk.c",
+      "\t\terr = ds_disk_keep(d->blk);\n", "\t\terr = 0;\n",
+      "the copy is durable before the target says READY"),
+    m("target-not-asked-about-disks", "unit:faults", "migrate/send_disk.c",
+      "\t\tm->confirmed = query_peer(m) == ANSWER_COMMITTED;\n", "\t\treturn false;\n",
+      "a disk is removed where the VM went from, when the target can be asked"),
+    m("runs-without-an-answer", "unit:faults", "migrate/commit.c",
+      "\t\treturn source_forgotten(m, \"COMMIT was not answered and there is no shared disk\");",
+      "\t\treturn source_keeps(m, true, \"COMMIT was not answered and there is no shared disk\");",
+      "without a shared disk an unanswered COMMIT leaves the VM paused"),
+    m("saved-before-it-is-whole", "unit:faults", "migrate/save.c",
+      "\terr = ds_commit(s->object);\n", "\terr = 0;\n",
+      "a VM is switched off once its state is in the datastore"),
+]
+
 DEVICES = [
     m("vblk-not-quiesced", "unit:vblk", "vmm/dev/vblk.c",
       "\td->quiesced = true;\n\ttimer_cancel(&d->again);\n\twait_drained(d);",
@@ -638,4 +664,4 @@ STORES = [
       "maps that overlap are refused"),
 ]
 
-MUTANTS = MANY_VMS + STORES + PAGES + STREAM + HANDOVER + DEVICES + WIRE + GUEST_CARDS + GUEST_NETWORKS + MACHINES + SCHEDULER + PROCESSOR
+MUTANTS = MANY_VMS + STORES + PAGES + STREAM + HANDOVER + FAULTS + DEVICES + WIRE + GUEST_CARDS + GUEST_NETWORKS + MACHINES + SCHEDULER + PROCESSOR

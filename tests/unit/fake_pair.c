@@ -11,6 +11,7 @@
 #include "migrate/validate.h"
 #include "migrate/snapshot.h"
 #include "vmm/vm_nics.h"
+#include "vmm/vm_store.h"
 
 uint64_t fake_stopped_ns, fake_skipped_ns;
 bool fake_pair_rests;
@@ -534,6 +535,17 @@ void mem_get_stats(struct mem_stats *out)
 	memset(out, 0, sizeof(*out));
 	out->free_2m = 512;
 	out->total_pages = 1024 * (SIZE_2M / PAGE_SIZE);
+}
+
+/* Weak: tests with real datastores have the real ones. */
+__attribute__((weak)) bool vm_store_undefined(const char *name)
+{
+	return false;
+}
+
+__attribute__((weak)) int vm_store_mark(const char *name, bool undefined)
+{
+	return 0;
 }
 
 /* ---- VMs: vCPU and one device are their tables ---- */

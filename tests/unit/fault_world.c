@@ -6,6 +6,7 @@
 #include "kernel/store/ds_disk.h"
 #include "tests/unit/fault_world.h"
 #include "vmm/dev/vgenid.h"
+#include "vmm/vm_store.h"
 
 #define MEMORY SIZE_2M
 #define CHUNK  (64 * KiB)
@@ -203,6 +204,14 @@ void fault_world_begin(void)
 	memset(ballast, 0, sizeof(ballast));
 }
 
+/* As if it had been defined on the console: a restart of the host defines it again. */
+static void keep(void)
+{
+	char why[160];
+
+	assert_int_equal(vm_store_keep(vm_find("web"), why, sizeof(why)), 0);
+}
+
 void fault_world_run_vm(int host, bool shared)
 {
 	struct vm *vm;
@@ -214,6 +223,7 @@ void fault_world_run_vm(int host, bool shared)
 	fake_host = 0;
 	for (uint64_t i = 0; i < MEMORY / PAGE_SIZE; i++)
 		memcpy(memory + i * PAGE_SIZE, guest_mem_page(&vm->mem, i), PAGE_SIZE);
+	world_in_task(host, keep);
 }
 
 static void forget(void)
@@ -223,7 +233,8 @@ static void forget(void)
 	if (!vm)
 		return;
 	vm->move_under_way = false;
-	vm_destroy(vm);
+	if (vm->state != VM_OFF)
+		vm_destroy(vm);
 	assert_int_equal(vm_undefine(vm), 0);
 }
 
@@ -280,6 +291,11 @@ bool fault_has_disk(int host)
 	disk_name = FAULT_DISK DS_PART_SUFFIX;
 	world_in_task(host, look_at_disk);
 	return disk_whole;
+}
+
+bool fault_defined(int host)
+{
+	return fake_pair_find(host, "web") != NULL;
 }
 
 bool fault_has(int host, const char *object)

@@ -39,8 +39,9 @@ extern char fault_line[256]; /* at which it struck; empty: not yet */
  */
 void fault_mend(void);
 
-bool fault_lives(int host); /* the VM is there, not off */
-bool fault_runs(int host);  /* and runs or is paused, memory and disk as they should be */
+bool fault_defined(int host); /* the VM is listed there */
+bool fault_lives(int host);   /* and is not off */
+bool fault_runs(int host);    /* and runs or is paused, memory and disk as they should be */
 bool fault_has_disk(int host);
 bool fault_has(int host, const char *object);
 /* An operator's: gone with it. */
