@@ -261,7 +261,7 @@ FAULTS = [
       "\t\treturn source_keeps(m, true, \"COMMIT was not answered and there is no shared disk\");",
       "without a shared disk an unanswered COMMIT leaves the VM paused"),
     m("saved-before-it-is-whole", "unit:faults", "migrate/save.c",
-      "\terr = ds_commit(s->object);\n", "\terr = 0;\n",
+      "ds_commit(s->to.object)", "0 * (int)sizeof(s->to.object)",
       "a VM is switched off once its state is in the datastore"),
 ]
 
