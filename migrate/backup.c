@@ -27,7 +27,6 @@ static void rewind(struct move *m, const struct move_progress *before)
 	m->bits = NULL;
 	m->runs = NULL;
 	memset(&m->st, 0, sizeof(m->st));
-	m->run_count = m->batch = 0;
 	m->round_pages = m->paused_ns = m->stopped_wall_s = m->work_before = m->stop_before = 0;
 	m->was_running = m->unhurried = false;
 	m->p = *before;

@@ -301,11 +301,25 @@ static void revert_task(void *arg)
 
 /* ---- beginning ---------------------------------------------------------------------- */
 
+/* It may be another host's: that must be known before it is another one here (migrate/cold.h). */
+static bool is_leaving(const char *name)
+{
+	char object[DS_NAME_LEN];
+
+	ksnprintf(object, sizeof(object), LEAVING_PREFIX "%.31s", name);
+	return stores_holding(object);
+}
+
 /* What may be known before anything is touched. Does not block. */
 static int may_revert(const char *name, bool force, char *why, size_t why_size)
 {
 	const struct vm *vm = vm_find(name);
 
+	if (is_leaving(name)) {
+		ksnprintf(why, why_size,
+			  "a cold move of it is not over; 'migrate-status' shows it");
+		return -E_BUSY;
+	}
 	if (move_any_active() || (vm && (vm->move_under_way || vm->serving))) {
 		ksnprintf(why, why_size, "another move, save or snapshot is under way here");
 		return -E_BUSY;

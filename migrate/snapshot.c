@@ -278,6 +278,10 @@ int snapshot_start(struct vm *vm, const char *name, bool skip_disks, uint32_t *i
 		  vm_state_name(vm->state));
 	if (vm->state != VM_OFF && vm->state != VM_RUNNING && vm->state != VM_PAUSED)
 		return -E_STATE;
+	ksnprintf(why, why_size,
+		  "a revert was cut off, its disks are of several moments: 'revert' again");
+	if (stores_reverting(vm->cfg.name))
+		return -E_STATE;
 	ksnprintf(why, why_size, "out of memory");
 	t = taking_create();
 	if (!t)

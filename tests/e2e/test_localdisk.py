@@ -5,6 +5,7 @@ snapshots of that guest.
 Two hosts of their own, each with a datastore on its second disk. The bare guest writes blocks
 with checksums to its disk and checks them all the time; at the end they are checked from outside.
 """
+import json
 import re
 import subprocess
 
@@ -103,6 +104,9 @@ def test_snapshots(web_runs):
     conch.ok("undefine web")
     rows = re.findall(r"^web +(\S+) +\S+ \S+ +1 .* yes +main", whelk.ok("snapshots web").text, re.M)
     assert rows == ["base", "before-move-1"]
+    first = json.loads("\n".join(whelk.ok("snapshots web --json").lines))[0]
+    assert first["name"] == "base" and first["state"]
+    assert 0 < first["own_bytes"] < first["stored_bytes"]
     whelk.fails("revert web before-move-1", "not defined here")
     whelk.ok("revert web before-move-1 --force", MOVE_TIMEOUT)
     whelk.follow("web", 2).after(again)

@@ -664,4 +664,57 @@ STORES = [
       "maps that overlap are refused"),
 ]
 
-MUTANTS = MANY_VMS + STORES + PAGES + STREAM + HANDOVER + FAULTS + DEVICES + WIRE + GUEST_CARDS + GUEST_NETWORKS + MACHINES + SCHEDULER + PROCESSOR
+
+SNAPSHOTS = [
+    m("memory-without-its-disk", "unit:snapshot", "migrate/snapshot.c",
+      "\tif (err || t->skipped)\n", "\tif (err)\n",
+      "a snapshot that leaves a disk out has no memory"),
+    m("guest-stays-stopped", "unit:snapshot", "migrate/snapshot.c",
+      "\t\tsend_resume_here(m);\n", "", "the guest goes on after its snapshot"),
+    m("half-snapshot-stays", "unit:snapshot", "migrate/snapshot.c",
+      "\tsnapshots_clean();\n", "", "what was left behind is removed before the next one"),
+    m("half-revert-starts", "unit:snapshot", "migrate/revert.c",
+      "\t\terr = note(r->s);\n", "\t\terr = 0;\n",
+      "disks of several moments are noted before the first is exchanged"),
+    m("state-used-twice-unnoticed", "unit:snapshot", "migrate/restore.c",
+      "r->used = r->reverted = true;", "r->reverted = true;",
+      "a guest can tell that it was put back"),
+]
+
+COLD = [
+    m("leaving-not-noted", "unit:cold", "migrate/cold_commit.c",
+      "\terr = cold_note_leaving(m->p.vm, &l);", "\terr = 0;",
+      "a source that restarts does not start a VM that may have gone"),
+    m("never-while-taking", "unit:cold", "migrate/query.c",
+      "\tif (m->cold && s == HANDOVER_TAKING)", "\tif (0 && m->cold && s == HANDOVER_TAKING)",
+      "what is being written is not denied"),
+    m("arrival-not-remembered", "unit:cold", "migrate/cold_store.c",
+      "\treturn err ? err : write_whole(ds, name, NULL, 0);", "\treturn err;",
+      "a VM that went on is still known to have come"),
+    m("settled-though-not-gone", "unit:cold", "migrate/cold_send.c",
+      "\tif (err || !m->confirmed)", "\tif (!m->confirmed)",
+      "the target forgets only what the source will not ask about"),
+    m("failed-write-is-none", "unit:cold", "migrate/cold_store.c",
+      "\t*sure = !err || !ds_sync(ds);", "\t*sure = true;",
+      "a commit that failed may be there after all"),
+    m("leaving-forgotten-first", "unit:cold", "migrate/cold_commit.c",
+      "\tvm_close_disks(m->vm);\n\tif (cfg) {",
+      "\t(void)!cold_forget_leaving(m->p.vm);\n\tvm_close_disks(m->vm);\n\tif (cfg) {",
+      "the mark that a VM leaves goes last"),
+    m("definition-without-its-move", "unit:cold", "migrate/cold_store.c",
+      '\tksnprintf(head, sizeof(head), HEAD "%s\\n", id);', "\thead[0] = 0;",
+      "the definition itself says by which move it came"),
+    m("arrival-not-finished-at-start", "unit:cold", "migrate/cold_commit.c",
+      "\t\tif (!cold_arrived_by(ds, vm, id) && !cold_is_finished(ds, id) &&\n\t\t    finish",
+      "\t\tif (0 && !cold_arrived_by(ds, vm, id) && !cold_is_finished(ds, id) &&\n\t\t    finish",
+      "disks get their names although the host went down"),
+    m("unfinished-copy-goes", "unit:cold", "migrate/cold_receive.c",
+      "\t\t\tds_disk_leave(m->vm->disks[i].blk);", "\t\t\t;",
+      "the next attempt goes on where this one stopped"),
+    m("nobody-asks-after-a-restart", "unit:cold", "migrate/cold_commit.c",
+      "\twhile (!cold_next_leaving(&cursor, name)) {",
+      "\twhile (0 && !cold_next_leaving(&cursor, name)) {",
+      "a restarted source asks who has the VM"),
+]
+
+MUTANTS = COLD + SNAPSHOTS + MANY_VMS + STORES + PAGES + STREAM + HANDOVER + FAULTS + DEVICES + WIRE + GUEST_CARDS + GUEST_NETWORKS + MACHINES + SCHEDULER + PROCESSOR

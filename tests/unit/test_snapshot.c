@@ -51,6 +51,8 @@ const struct store *stores_at(unsigned index)
 
 struct datastore *stores_find(const char *name)
 {
+	if (!strcmp(name, "far0"))
+		return (struct datastore *)&the_store; /* another than ds; not used */
 	return strcmp(name, "main") ? NULL : ds;
 }
 
@@ -643,6 +645,23 @@ static void test_names(void **state)
 	assert_int_equal(take("b", false), 0);
 	assert_int_equal(leftovers(), 6);
 	assert_int_equal(revert("c", false), -E_NOENT);
+	fill("leaving/web", 1);
+	assert_int_equal(revert("b", true), -E_BUSY);
+	finish();
+}
+
+/* What is snapshot, or moved, must be of one moment. */
+static void test_half_reverted(void **state)
+{
+	struct migrate_options opt = {.backup = true, .cold = true};
+
+	begin_off();
+	fill("revert/web", 1);
+	assert_int_equal(take("base", false), -E_STATE);
+	assert_int_equal(migrate_start(vm, peers_find("beta"), &opt, &id), 0);
+	assert_int_equal(ended(), -E_STATE);
+	assert_non_null(strstr(migrate_progress(id)->reason, "'revert' again"));
+	assert_int_equal(leftovers(), 0);
 	finish();
 }
 
@@ -683,10 +702,13 @@ static void test_disk_in_use(void **state)
 	assert_int_equal(ds_get(ds, "disk/web/vda", &opened), 0);
 	assert_int_equal(revert("base", false), -E_BUSY);
 	assert_non_null(strstr(migrate_progress(id)->reason, "disk vda"));
+	assert_false(stores_reverting("web"));
+	fill("revert/web", 1); /* but one that was cut off before still must be run */
+	assert_int_equal(revert("base", false), -E_BUSY);
+	assert_true(stores_reverting("web"));
 	disk_close(NULL);
 	assert_int_equal(filled(OBJECT), 2);
 	assert_int_equal(leftovers(), 3);
-	assert_false(stores_reverting("web"));
 	assert_int_equal(revert("base", false), 0);
 	finish();
 }
@@ -712,7 +734,7 @@ static void test_lost_clone(void **state)
 
 /* ---- its configuration is not believed ---- */
 
-static char conf[4096];
+static char conf[20 * KiB];
 static size_t conf_len;
 
 static void conf_read(void)
@@ -750,6 +772,52 @@ static void heads(const char *head, uint64_t taken_s, const char *host)
 	assert_string_equal(listed.host, host);
 }
 
+/* The store of that name here is not the one that the other host cloned the disk in. */
+static void test_of_another_host(void **state)
+{
+	begin_off();
+	assert_int_equal(take("base", false), 0);
+	in_task(conf_read);
+	memcpy(strstr(conf, "store main") + 6, "far0", 4);
+	memcpy(strstr(conf, "at alpha"), "at alphb", 8);
+	in_task(conf_write);
+	assert_int_equal(revert("base", false), -E_NOENT);
+	assert_non_null(strstr(migrate_progress(id)->reason, "it was taken at host 'alphb'"));
+	assert_int_equal(remove_snapshot("base"), -E_NOENT);
+	assert_int_equal(leftovers(), 3);
+	finish();
+}
+
+/* Its copy's name would be too long: nothing is cut. */
+static void test_long_object(void **state)
+{
+	begin_off();
+	memset(vm->cfg.disks[0].object, 'a', 92);
+	fill(vm->cfg.disks[0].object, 2);
+	fill("snap/web/base/vda", 3); /* of one whose configuration was lost */
+	assert_int_equal(take("base", false), 0);
+	assert_int_equal(filled("snap/web/base/vda"), 2);
+	assert_int_equal(revert("base", false), -E_RANGE);
+	assert_int_equal(leftovers(), 3);
+	finish();
+}
+
+static void make_half(void)
+{
+	assert_int_equal(ds_rename(ds, "snap/web/base/vm.conf", "snap/web/base/vm.conf.new"), 0);
+}
+
+static void test_half_ones_go_before_the_next(void **state)
+{
+	begin_off();
+	assert_int_equal(take("base", false), 0);
+	in_task(make_half);
+	assert_int_equal(take("other", false), 0);
+	assert_int_equal(leftovers(), 3);
+	assert_true(has("snap/web/other/vm.conf"));
+	finish();
+}
+
 static void test_strange_configurations(void **state)
 {
 	begin_off();
@@ -770,6 +838,10 @@ static void test_strange_configurations(void **state)
 		assert_int_equal(listed_count, 1);
 		conf[i] ^= 0x15;
 	}
+	conf_len = sizeof(conf); /* with what is unread: longer than any */
+	in_task(conf_write);
+	in_task(list_job);
+	assert_string_equal(listed.cfg.name, "");
 	conf_len = 0;
 	in_task(conf_write);
 	in_task(list_job);
@@ -989,6 +1061,18 @@ static void test_no_backup_no_move(void **state)
 	finish();
 }
 
+static void test_dry_run_takes_none(void **state)
+{
+	struct migrate_options opt = {.backup = true, .dry_run = true, .dirty = DIRTY_AUTO};
+
+	begin_on(SECTORS);
+	vm = fake_pair_vm(MEMORY, false);
+	assert_int_equal(migrate_start(vm, peers_find("beta"), &opt, &id), 0);
+	assert_int_equal(ended(), 0);
+	assert_int_equal(leftovers(), 0);
+	finish();
+}
+
 static void test_backup_cancelled(void **state)
 {
 	struct migrate_options opt = {.backup = true, .dirty = DIRTY_AUTO};
@@ -1029,10 +1113,14 @@ int main(void)
 	    cmocka_unit_test(test_no_memory_without_all_disks),
 	    cmocka_unit_test(test_readonly_disk_is_shared_anyway),
 	    cmocka_unit_test(test_names),
+	    cmocka_unit_test(test_half_reverted),
 	    cmocka_unit_test(test_states),
 	    cmocka_unit_test(test_cancel),
 	    cmocka_unit_test(test_disk_in_use),
 	    cmocka_unit_test(test_lost_clone),
+	    cmocka_unit_test(test_of_another_host),
+	    cmocka_unit_test(test_half_ones_go_before_the_next),
+	    cmocka_unit_test(test_long_object),
 	    cmocka_unit_test(test_strange_configurations),
 	    cmocka_unit_test(test_taking_fails_at_each_step),
 	    cmocka_unit_test(test_power_cut_in_taking),
@@ -1041,6 +1129,7 @@ int main(void)
 	    cmocka_unit_test(test_power_cut_in_removing),
 	    cmocka_unit_test(test_backup_and_move),
 	    cmocka_unit_test(test_no_backup_no_move),
+	    cmocka_unit_test(test_dry_run_takes_none),
 	    cmocka_unit_test(test_backup_cancelled),
 	    cmocka_unit_test(test_backup_of_shared_disks),
 	};
