@@ -3,7 +3,7 @@
 # make            loader, hypervisor, disk image in build/
 # make deps       install what building and testing need (Debian packages by name)
 # make check      every quality gate, ends with "N passed, N failed, N skipped"
-# make demo       two hosts, one Debian guest, one hot move, narrated
+# make demo       moves between emulated hosts, narrated; MOVE=menu says which
 # make bench      figures in ticks and bytes, with history
 # make fuzz       libFuzzer targets, a minute each
 # make mutants    breaks invariants one by one: a named test must notice each
@@ -400,8 +400,9 @@ CHECK := tests
 check:
 	@mkdir -p $(B)
 	@$(PYTHON) -m pytest -c tests/pytest.ini --rootdir=tests --basetemp=$(B)/tmp $(CHECK)
+MOVE :=
 demo:
-	@$(PYTHON) tools/demo.py
+	@$(PYTHON) tools/demo/demo.py $(MOVE)
 # Broken on purpose, and a test must fail: make mutants MUTANTS="--quick"
 MUTANTS :=
 mutants:

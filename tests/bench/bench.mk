@@ -5,7 +5,7 @@
 BENCH := all
 
 .PHONY: bench bench-guests
-bench-guests: $(G)/exits.elf $(G)/initrd-bench.img $(B)/bench/bare.efi
+bench-guests: $(G)/exits.elf $(G)/initrd-bench.img $(B)/bench/bare.efi $(B)/bench/store $(B)/pgstore
 
 # The start of the ticker with another body.
 $(G)/exits.elf: tests/guests/ticker_start.S tests/guests/exits.c tests/guests/ticker.ld
@@ -35,6 +35,11 @@ $(B)/bench/bare.efi: $(B)/bench/bare.so
 	$(OBJCOPY) -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j '.rel*' -j .reloc \
 	  --target efi-app-x86_64 --subsystem=10 $< $@
 -include $(OBJ_bare:.o=.d)
+
+# Counts a datastore's operations on a disk in memory.
+$(B)/bench/store: tests/bench/store.c $(UNIT_DS)
+	@mkdir -p $(@D)
+	$(CC) $(UNIT_CFLAGS) -o $@ $^ -lcmocka
 
 bench: $(B)/BOOTX64.EFI $(B)/pagurus.elf guests bench-guests
 	@$(PYTHON) tests/bench/bench.py --build $(B) $(BENCH)

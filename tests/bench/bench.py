@@ -19,13 +19,15 @@ sys.path[:0] = [str(ROOT / "tests" / "e2e"), str(ROOT / "tests" / "bench")]
 
 from lab import enter_namespace, pick  # noqa: E402
 import devices  # noqa: E402
+import disks  # noqa: E402
 import moves  # noqa: E402
 import parts  # noqa: E402
 import smp  # noqa: E402
 from figures import Figures  # noqa: E402
 
 PARTS = {"size": parts.size, "exits": parts.exits, "smp": smp.smp, "devices": devices.devices,
-         "dirty": moves.dirty, "boot": parts.boot, "moves": moves.moves}
+         "dirty": moves.dirty, "boot": parts.boot, "store": disks.store, "localdisk": disks.localdisk,
+         "moves": moves.moves}
 
 
 def run_part(name, figures, args):
