@@ -28,12 +28,14 @@ static void fill(struct queue_watch *w, const struct plan_input *in, const struc
 		const struct plan_move *m = &plan->moves[i];
 		const char *vm = in->vms[m->vm].name;
 		struct watched *e = &watched[watched_count];
+		struct migrate_options how = *opt;
 		int err;
 
 		if (m->from) /* begins at another host, after an earlier move of the plan */
 			continue;
 		e->begun = false;
-		err = queue_add(vm, in->hosts[m->to].name, opt, &e->id);
+		how.cold = m->how == PLAN_COLD;
+		err = queue_add(vm, in->hosts[m->to].name, &how, &e->id);
 		if (err == -E_EXIST) {
 			console_printf(w->con, "%s waits in the queue already\n", vm);
 		} else if (err) {

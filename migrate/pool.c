@@ -5,6 +5,7 @@
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
 #include "kernel/mem.h"
+#include "kernel/store/stores.h"
 #include "kernel/time.h"
 #include "migrate/queue.h"
 #include "vmm/vm.h"
@@ -84,12 +85,15 @@ static void add_hosts(struct plan_input *in)
 static void find_obstacle(const struct vm *vm, char why[PLAN_WHY_LEN])
 {
 	why[0] = 0;
-	if (vm->state != VM_RUNNING && vm->state != VM_PAUSED) {
-		ksnprintf(why, PLAN_WHY_LEN, "it is %s; only running and paused VMs move",
+	if (vm->state == VM_OFF && stores_saved(vm->cfg.name))
+		str_copy(why, "it is saved: its state stays in its datastore", PLAN_WHY_LEN);
+	else if (vm->state == VM_OFF && !stores_default())
+		str_copy(why, "it is off, and no datastore here keeps its definition",
+			 PLAN_WHY_LEN);
+	else if (vm->state != VM_RUNNING && vm->state != VM_PAUSED && vm->state != VM_OFF)
+		ksnprintf(why, PLAN_WHY_LEN, "it is %s; VMs that run, are paused or off move",
 			  vm_state_name(vm->state));
-		return;
-	}
-	if ((vm->move_under_way && !queue_id_of(vm->cfg.name)) || vm->serving)
+	else if ((vm->move_under_way && !queue_id_of(vm->cfg.name)) || vm->serving)
 		str_copy(why, "it is on a move, or just being reset", PLAN_WHY_LEN);
 }
 
@@ -109,7 +113,7 @@ static void add_vm(struct plan_input *in, const struct vm *vm)
 	else if (vm->state == VM_OFF || vm->state == VM_CRASHED)
 		v->state = PLAN_OFF;
 	find_obstacle(vm, v->why_not);
-	v->can_hot = !v->why_not[0];
+	v->can_hot = v->can_cold = !v->why_not[0];
 }
 
 bool pool_look(struct plan_input *in)

@@ -112,6 +112,18 @@ def test_source_dies_on_the_way_back(hosts):
     assert re.search(r"kernel +store/web/kernel|kernel +vms/web", tern.ok("info web").text)
 
 
+def test_drain(hosts):
+    """What is off goes along, cold."""
+    tern, gull = hosts
+    result = tern.ok("drain", MOVE_TIMEOUT)
+    assert re.search(r"^web +gull +cold ", result.text, re.M), result.text
+    assert tern.state("web") is None and gull.state("web") == "off"
+    gull.fails("migrate web tern --cold", "takes VMs", MOVE_TIMEOUT)
+    tern.ok("undrain")
+    gull.ok("migrate --all tern", MOVE_TIMEOUT)
+    assert gull.state("web") is None and tern.state("web") == "off"
+
+
 def test_survives_restarts(hosts):
     tern, gull = hosts
     for host in hosts:
