@@ -42,7 +42,7 @@ def store_make(lab, args, name, images=()):
 
 
 def image(lab, name, filled):
-    """A disk of SIZE MiB, so many of which hold what does not compress."""
+    """A disk of SIZE MiB, so many of which hold random bytes."""
     path = lab.folder / f"{name}.raw"
     with open(path, "wb") as f:
         f.write(random.Random(11).randbytes(filled * MIB))
