@@ -72,7 +72,9 @@ def run(host, vm, tick=2):
 
 def localdisk(figures, args):
     """Hot moves that take a local disk along: bytes and ticks a MiB, blackout under writes."""
-    assert args.kind == "bochs", "a second disk is the lab's Bochs machines' only"
+    if args.kind != "bochs":
+        figures.note("localdisk: not measured: the lab gives a second disk to Bochs only")
+        return
     quiet = {"pages": 16, "rate": 1}
     vms = [guests.ticker("none", build=args.build, **quiet),
            *(guests.ticker(vm, disks=["store main"], build=args.build, **quiet)

@@ -28,7 +28,7 @@ def save(story, alpha):
     story.say("alpha starts the bare guest 'web'; it checks its own memory all the time")
     before = start_bare(alpha, "web")
     story.say("'save': the guest stands still, its memory, CPU and devices become one object",
-              "No power is needed to keep it; 'list' and 'saved' show what became of it.")
+              "It outlives a restart of the host. 'list' and 'saved' show what became of it.")
     saved = alpha.ok("save web shared", LIMIT)
     alpha.ok("list")
     alpha.ok("saved")
