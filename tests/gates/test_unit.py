@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -13,15 +14,31 @@ def make_variable(name):
     return out.split()
 
 
-TIMEOUT = 120  # seconds; exit status 124 says that it was reached
+TIMEOUT = 240  # seconds; exit status 124 says that it was reached
 UNITS = make_variable("UNITS")
 
 
 @pytest.fixture(scope="module")
-def built():
-    """All at once: make uses both CPUs. What fails here fails again in its own test."""
-    subprocess.run(["make", "-s", "-k", "-j2", *[f"build/unit/test_{unit}" for unit in UNITS]],
+def runs(request):
+    """Each one's run, as a future. Built all at once: make uses both CPUs, and so do they."""
+    units = [item.callspec.params["unit"] for item in request.session.items
+             if item.name.startswith("test_unit[")]
+    subprocess.run(["make", "-s", "-k", "-j2", *[f"build/unit/test_{unit}" for unit in units]],
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield {unit: pool.submit(run, unit) for unit in units}
+
+
+def run(unit):
+    """What failed to build in the crowd says why here."""
+    build = subprocess.run(["make", "-s", f"build/unit/test_{unit}"], stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, text=True, check=False)
+    if build.returncode != 0:
+        return build
+    env = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP")
+    return subprocess.run(["timeout", "-k", "5", str(TIMEOUT), f"build/unit/test_{unit}"],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace", env=env, check=False)
 
 
 def test_every_unit_test_is_listed():
@@ -32,24 +49,18 @@ def test_every_unit_test_is_listed():
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_unit(unit, built, parts):
-    build = subprocess.run(["make", "-s", f"build/unit/test_{unit}"], stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, text=True, check=False)
-    assert build.returncode == 0, build.stdout
-    env = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP")
-    run = subprocess.run(["timeout", "-k", "5", str(TIMEOUT), f"build/unit/test_{unit}"],
-                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                         errors="replace", env=env, check=False)
-    results = re.findall(r"^(ok|not ok) \d+ (?:- (\S+)|# SKIP (\S+))", run.stdout, re.MULTILINE)
-    planned = sum(int(n) for n in re.findall(r"^1\.\.(\d+)", run.stdout, re.MULTILINE))
+def test_unit(unit, runs, parts):
+    done = runs[unit].result()
+    results = re.findall(r"^(ok|not ok) \d+ (?:- (\S+)|# SKIP (\S+))", done.stdout, re.MULTILINE)
+    planned = sum(int(n) for n in re.findall(r"^1\.\.(\d+)", done.stdout, re.MULTILINE))
     for word, name, skipped in results:
         if skipped:
             parts.skipped(skipped, "skipped by the test itself")
         elif word == "ok":
             parts.passed(name)
         else:
-            parts.failed(name, run.stdout)
+            parts.failed(name, done.stdout)
     if len(results) < planned or not planned or \
-            (run.returncode != 0 and not any(r[0] == "failed" for r in parts.results)):
-        parts.failed("(the whole binary)", f"exit status {run.returncode}, {len(results)} of "
-                     f"{planned} tests ended\n{run.stdout}")
+            (done.returncode != 0 and not any(r[0] == "failed" for r in parts.results)):
+        parts.failed("(the whole binary)", f"exit status {done.returncode}, {len(results)} of "
+                     f"{planned} tests ended\n{done.stdout}")
