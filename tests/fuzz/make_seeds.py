@@ -43,6 +43,23 @@ def receive():
             bytes([17, flags, 0]) + b"\x13\0"
         rest += b"\0" * (2 + (3 - len(rest)) % 8)
         seed("receive", f"disk{flags}", calm + HELLO + OFFER + rest)
+    # a VM that is off: 3 is its offer, byte bits: start, shared disk, copied disk
+    log, end, settled = b"\x1e\x20\0\0", b"\x11\x0a\0", b"\x1f\0"
+    for what in (0, 2, 4, 5):
+        rest = files + (place if what & 4 else b"") + RESERVE + (data + holes + data if what & 4 else b"") + \
+            log + end + b"\x13\0"
+        cold = HELLO + bytes([3, what, 0]) + rest
+        seed("receive", f"cold{what}", calm + cold + settled + b"\0\0")
+        seed("receive", f"cold-unsettled{what}", calm + cold + b"\0\0" + HELLO + b"\x17\0" + b"\0\0")
+    begun = HELLO + b"\3\5\0" + files + place + RESERVE + data
+    seed("receive", "cold-again", calm + begun + b"\0" + HELLO + b"\3\5\0" + files + place + RESERVE + data + end +
+         b"\x13\0" + settled + b"\0\0")
+    seed("receive", "cold-wrong-digest", calm + begun + b"\x11\2\0" + b"\x13\0" + b"\0\0")
+    seed("receive", "cold-wrong-commit", calm + begun + end + b"\x13\1\0\0\1" + b"\0\0")
+    seed("receive", "cold-no-digest", calm + begun + b"\x11\x08\0" + b"\x13\0" + b"\0\0")
+    for found in (0xf1, 0xf2, 0xf4, 0xf8):  # NAME.part, one of another size, NAME, leaving/NAME
+        seed("receive", f"cold-found-{found:x}", calm[1:] + bytes([found]) + begun + data + holes + end + b"\x13\0" +
+             settled + b"\0\0")
     seed("receive", "query", calm + b"\1\1\x0c\0\2" + b"\x16\1\x10\0\1" + b"\0\0")
     seed("receive", "error", calm + HELLO + OFFER + b"\x35\xa8\0" + b"bad luck" + b"\0" * 160)
     seed("receive", "raw", calm + HELLO + b"\x22\x10\x00" + b"x" * 16)

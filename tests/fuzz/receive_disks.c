@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Datastores around the receiver of moves: objects without contents, which see to it that
- * nothing outside them is written and that none is left over. Answers as the script says.
+ * The datastore "main" around the receiver of moves, and disks in it as block devices. Objects are
+ * in receive_store.c.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -9,12 +9,7 @@
 #include "kernel/store/ds_disk.h"
 #include "kernel/store/stores.h"
 #include "tests/fuzz/receive_world.h"
-#include "vmm/vm_store.h"
-
-struct ds_object {
-	uint64_t size;
-	char name[DS_NAME_LEN];
-};
+#include "vmm/vm_log.h"
 
 struct datastore {
 	int nothing;
@@ -23,21 +18,23 @@ struct datastore {
 struct disk {
 	struct blkdev bd;
 	struct ds_object *o;
+	bool leave;
 };
 
 static struct datastore store;
-static unsigned objects;
+static const struct store entry = {.name = "main", .ds = &store};
+static unsigned holds;
 
-unsigned world_objects(void)
+unsigned world_holds(void)
 {
-	return objects;
+	return holds;
 }
 
-static int ds_err(void)
-{
-	uint8_t a = world_ask();
+/* ---- stores ---- */
 
-	return a == 251 ? -E_NOSPC : a == 252 ? -E_IO : 0;
+const struct store *stores_at(unsigned index)
+{
+	return index ? NULL : &entry;
 }
 
 struct datastore *stores_find(const char *name)
@@ -50,6 +47,13 @@ struct datastore *stores_default(void)
 	return &store;
 }
 
+struct datastore *stores_holding(const char *object)
+{
+	struct ds_info info;
+
+	return ds_find(&store, object, &info) ? NULL : &store;
+}
+
 struct blkdev *stores_disk(const struct datastore *ds)
 {
 	return NULL;
@@ -57,15 +61,12 @@ struct blkdev *stores_disk(const struct datastore *ds)
 
 void stores_hold(struct datastore *ds)
 {
+	holds++;
 }
 
 void stores_release(struct datastore *ds)
 {
-}
-
-int blkdev_flush(struct blkdev *bd)
-{
-	return 0;
+	assert_true(holds--);
 }
 
 const char *stores_name(const struct datastore *ds)
@@ -76,76 +77,21 @@ const char *stores_name(const struct datastore *ds)
 void ds_status(struct datastore *ds, struct ds_stat *out)
 {
 	memset(out, 0, sizeof(*out));
+	memset(out->uuid, WORLD_STORE_UUID, sizeof(out->uuid));
 	out->free = GiB;
 }
 
-int ds_find(struct datastore *ds, const char *name, struct ds_info *out)
-{
-	return world_ask() == 253 ? 0 : -E_NOENT;
-}
-
-int ds_create(struct datastore *ds, const char *name, enum ds_kind kind, uint64_t size,
-	      struct ds_object **out)
-{
-	int err = ds_err();
-
-	assert_true(size && size % SECTOR_SIZE == 0 && size <= DS_SIZE_MAX);
-	assert_int_equal(strncmp(name, "disk/", 5), 0);
-	if (err)
-		return err;
-	*out = calloc(1, sizeof(**out));
-	(*out)->size = size;
-	strcpy((*out)->name, name);
-	objects++;
-	return 0;
-}
-
-void ds_put(struct ds_object *o)
-{
-	if (!o)
-		return;
-	objects--;
-	free(o);
-}
-
-void ds_object_info(struct ds_object *o, struct ds_info *out)
-{
-	memset(out, 0, sizeof(*out));
-	out->size = o->size;
-}
-
-int ds_write(struct ds_object *o, uint64_t offset, const void *buf, uint64_t len)
-{
-	static uint8_t copy[STREAM_BLOCK];
-
-	assert_true(offset < o->size && len <= o->size - offset && len <= sizeof(copy));
-	memcpy(copy, buf, len); /* so that ASan sees it read */
-	return ds_err();
-}
-
-int ds_discard(struct ds_object *o, uint64_t offset, uint64_t len)
-{
-	assert_true(offset < o->size && len && len <= o->size - offset);
-	return ds_err();
-}
-
-int ds_next_data(struct ds_object *o, uint64_t from, uint64_t *start, uint64_t *len)
-{
-	return -E_NOENT;
-}
-
-int blkdev_read(struct blkdev *bd, uint64_t sector, uint32_t count, void *buf)
-{
-	memset(buf, 0, (size_t)count * SECTOR_SIZE);
-	return ds_err();
-}
+/* ---- disks ---- */
 
 int ds_disk_receive(struct ds_object *o, struct blkdev **out)
 {
 	struct disk *d = calloc(1, sizeof(*d));
+	struct ds_info info;
 
+	ds_object_info(o, &info);
+	assert_int_equal(info.kind, DS_DISK);
 	d->o = o;
-	d->bd.sectors = o->size / SECTOR_SIZE;
+	d->bd.sectors = info.size / SECTOR_SIZE;
 	*out = &d->bd;
 	return 0;
 }
@@ -157,29 +103,68 @@ struct ds_object *ds_disk_object(struct blkdev *bd)
 
 int ds_disk_keep(struct blkdev *bd)
 {
-	return ds_err();
+	return ds_keep_partial(ds_disk_object(bd));
+}
+
+void ds_disk_leave(struct blkdev *bd)
+{
+	container_of(bd, struct disk, bd)->leave = true;
 }
 
 int ds_disk_commit(struct blkdev *bd)
 {
-	return ds_err();
+	ds_disk_leave(bd);
+	return ds_commit(ds_disk_object(bd));
 }
 
 void ds_disk_close(struct blkdev *bd)
 {
 	struct disk *d = container_of(bd, struct disk, bd);
 
-	ds_put(d->o);
+	if (d->leave)
+		ds_put(d->o);
+	else
+		world_object_abandon(d->o);
 	free(d);
 }
 
-/* No VM has left this host. */
-bool vm_store_undefined(const char *name)
+/* What comes is received, not opened: vm_disks.c has these for a start. */
+int ds_disk_open(struct datastore *ds, const char *object, bool readonly, struct blkdev **out)
 {
+	fail();
+	return -E_NOENT;
+}
+
+struct blkdev *blkdev_find(const char *name)
+{
+	fail();
+	return NULL;
+}
+
+bool stores_use_disk(const struct blkdev *bd)
+{
+	fail();
 	return false;
 }
 
-int vm_store_mark(const char *name, bool undefined)
+int blkdev_read(struct blkdev *bd, uint64_t sector, uint32_t count, void *buf)
+{
+	return ds_read(ds_disk_object(bd), sector * SECTOR_SIZE, buf,
+		       (uint64_t)count * SECTOR_SIZE);
+}
+
+int blkdev_flush(struct blkdev *bd)
 {
 	return 0;
+}
+
+/* A terminal obeys nothing of it. */
+int vm_log_add(const char *vm, const void *text, size_t len)
+{
+	const char *p = text;
+
+	assert_in_range(len, 1, STREAM_LOG_MAX);
+	for (size_t i = 0; i < len; i++)
+		assert_true(p[i] == '\n' || (p[i] >= ' ' && p[i] < 0x7f));
+	return world_ask() > 250 ? -E_IO : 0;
 }

@@ -7,6 +7,7 @@
 #include "tests/fuzz/receive_world.h"
 #include "kernel/files.h"
 #include "kernel/store/ds_disk.h"
+#include "kernel/store/stores.h"
 #include "vmm/dev/vioapic.h"
 #include "vmm/dev/vlapic.h"
 #include "vmm/dev/vpic.h"
@@ -15,7 +16,9 @@
 #include "vmm/dev/vrtc.h"
 #include "vmm/dev/vuart.h"
 #include "migrate/validate.h"
+#include "vmm/vm_build.h"
 #include "vmm/vm_nics.h"
+#include "vmm/vm_store.h"
 
 #define ASKED_MAX 200
 
@@ -27,6 +30,24 @@ struct migrate_state *migrate_state(void)
 	return &world.state;
 }
 
+/* By the last byte of the script: what a cold move finds. */
+static void furnish(uint8_t with)
+{
+	uint64_t size = WORLD_SECTORS * SECTOR_SIZE;
+
+	if (with < 0xf0)
+		return;
+	world.parts = with & 3;
+	if (with & 1)
+		world_store_put("disk/web/vdb.part", DS_DISK, size, 3 * DS_CLUSTER);
+	else if (with & 2)
+		world_store_put("disk/web/vdb.part", DS_DISK, size / 2, DS_CLUSTER);
+	if (with & 4)
+		world_store_put("disk/web/vdb", DS_DISK, size, 0);
+	if (with & 8)
+		world_store_put("leaving/web", DS_FILE, 0, 0);
+}
+
 void world_reset(struct fuzz *f)
 {
 	if (!anchor)
@@ -36,13 +57,31 @@ void world_reset(struct fuzz *f)
 	fake_time_ns = NS_PER_S;
 	fake_guest_base = 0;
 	fake_alloc_live = 0;
+	furnish(world.script[WORLD_SCRIPT - 1]);
+}
+
+bool world_is_tired(void)
+{
+	return world.asked > ASKED_MAX;
+}
+
+bool world_may_define(void)
+{
+	for (unsigned i = 0; i < MOVES_KEPT; i++) {
+		const struct move *m = world.state.moves[i];
+
+		if (m && !m->ended && m->cold && world.commit_came &&
+		    !memcmp(m->uuid, world.commit_id, sizeof(m->uuid)))
+			return true;
+	}
+	return false;
 }
 
 uint8_t world_ask(void)
 {
 	uint8_t a = world.script[world.asked++ % WORLD_SCRIPT];
 
-	for (unsigned i = 0; world.asked > ASKED_MAX && i < MOVES_KEPT; i++)
+	for (unsigned i = 0; world_is_tired() && i < MOVES_KEPT; i++)
 		if (world.state.moves[i])
 			world.state.moves[i]->abdicated = true;
 	return a;
@@ -103,6 +142,31 @@ int vm_create_incoming(const struct vm_config *cfg, const struct cpuid_policy *c
 	return 0;
 }
 
+/* One that comes in while it is off. */
+int vm_define(const struct vm_config *cfg, struct vm **out)
+{
+	struct vm *vm;
+
+	if (world.vm)
+		return -E_EXIST;
+	vm = fake_vm_create(MIN(cfg->memory, WORLD_MEMORY), cfg->vcpus);
+	vm->cfg = *cfg;
+	vm->state = VM_OFF;
+	waitq_init(&vm->state_changed);
+	world.cold = world.parts = true;
+	*out = world.vm = vm;
+	return 0;
+}
+
+int vm_start(struct vm *vm)
+{
+	assert_true(vm == world.vm && vm->state == VM_OFF && !vm->move && !vm->move_under_way);
+	if (world_ask() > 240)
+		return -E_NOMEM;
+	vm->state = VM_RUNNING;
+	return 0;
+}
+
 void vm_destroy(struct vm *vm)
 {
 	vm->state = VM_OFF;
@@ -117,7 +181,9 @@ int vm_undefine(struct vm *vm)
 			ds_disk_close(vm->disks[i].blk);
 		free(vm->disks[i].aoe);
 	}
-	guest_mem_destroy(&vm->mem);
+	if (!world.cold)
+		guest_mem_destroy(&vm->mem);
+	world.cold = false;
 	world.vm = NULL;
 	fake_vm_destroy(vm);
 	return 0;
@@ -241,11 +307,39 @@ static void forget_moves(void)
 	}
 }
 
+/* After a restart it is there, with its disks. */
+static void check_kept(const struct vm *vm)
+{
+	static struct vm_config kept;
+	struct ds_info info;
+	char why[160];
+
+	world.asked = ASKED_MAX + 1; /* the store is well */
+	assert_int_equal(vm_store_read(stores_default(), vm->cfg.name, &kept, why, sizeof(why)), 0);
+	assert_int_equal(kept.disk_count, vm->cfg.disk_count);
+	for (unsigned i = 0; i < kept.disk_count; i++)
+		if (kept.disks[i].in_store)
+			assert_int_equal(ds_find(stores_default(), kept.disks[i].object, &info), 0);
+	assert_true(vm->state == VM_OFF || vm->state == VM_RUNNING);
+}
+
+static void check_store(void)
+{
+	assert_int_equal(world_holds(), 0);
+	assert_int_equal(world_objects_named("/vm.conf"), world.vm && world.cold);
+	if (world.vm && world.cold)
+		check_kept(world.vm);
+	if (!world.parts)
+		assert_int_equal(world_objects_named(DS_PART_SUFFIX), 0);
+}
+
 void world_check_and_free(void)
 {
 	bool mine = world.vm;
 	struct list *n;
 
+	check_store();
+	assert_true(!mine || (world.vm->state != VM_INCOMING && world.vm->state != VM_IN_DOUBT));
 	assert_int_equal(world.state.incoming, 0);
 	if (!mine)
 		assert_null(files_at(0));
@@ -260,6 +354,8 @@ void world_check_and_free(void)
 		assert_int_equal(vm_undefine(world.vm), 0);
 	}
 	forget_files();
+	assert_int_equal(world_objects_held(), 0);
+	world_store_free();
 	assert_int_equal(fake_timers_armed(), 0);
 	assert_int_equal(fake_alloc_live, 0);
 }
