@@ -10,7 +10,8 @@
 #include "kernel/store/datastore.h"
 #include "migrate/receive.h"
 
-#define COLD_SYNC_BYTES (16 * MiB) /* of a disk: lost at most when the target loses power */
+#define COLD_COPY_NAME	"%.26s-copy" /* of a VM, by --keep */
+#define COLD_SYNC_BYTES (16 * MiB)   /* of a disk: lost at most when the target loses power */
 
 /* ---- cold_send.c: the source; cold_here.c: from one datastore to another here ---- */
 
@@ -46,7 +47,8 @@ int must_check cold_gone(struct move *m);
 /* One that is not there is fine. Waits a moment for a disk that was just closed. */
 int must_check cold_remove_object(const char *store, const char *object);
 /* cold_finish, until it is done: meanwhile the VM is in doubt. */
-void cold_finish_surely(struct receiver *rx, const char *id);
+void cold_finish_surely(struct move *m, struct datastore *ds, const struct vm_config *cfg,
+			const char *id);
 /*
  * cold_arrive, until it is sure what became of it: meanwhile m->vm is in doubt. Else an error: it
  * is not in ds and never will be.

@@ -11,6 +11,7 @@
 #include "kernel/store/stores.h"
 #include "kernel/time.h"
 #include "migrate/cold.h"
+#include "migrate/disks.h"
 #include "vmm/vm_build.h"
 #include "vmm/vm_store.h"
 
@@ -89,6 +90,7 @@ static int note_leaving(struct move *m)
 	memcpy(l.store, m->store, sizeof(l.store));
 	str_copy(l.peer, m->p.peer, sizeof(l.peer));
 	err = cold_note_leaving(m->p.vm, &l);
+	m->noted = !err;
 	return err == -E_NOENT ? 0 : err; /* no datastore: the checks had a note about that */
 }
 
@@ -103,6 +105,8 @@ int cold_commit_source(struct move *m)
 	err = m->stop ? -E_CANCELLED : vm_store_mark(m->p.vm, false);
 	if (!err)
 		err = note_leaving(m);
+	if (!err && m->stop)
+		err = -E_CANCELLED;
 	if (err) {
 		move_fail(m, err, "noting here that it leaves");
 		(void)!cold_forget_leaving(m->p.vm);
@@ -143,7 +147,10 @@ static int remove_disks(const struct move *m, const struct vm_config *cfg)
 
 		if (!(m->copied & (1u << i)))
 			continue;
-		if (d->in_store)
+		if (disk_has_other_users(cfg, d))
+			log_info("migrate: %s: disk %.7s: %s stays for another VM", cfg->name,
+				 d->name, d->object);
+		else if (d->in_store)
 			err = cold_remove_object(d->local, d->object);
 		else
 			log_info("migrate: %s: disk %.7s: %s still holds what it held at the move",
@@ -160,7 +167,7 @@ static int keep_copy(const struct move *m, struct vm_config *cfg)
 	struct vm *copy;
 	int err;
 
-	ksnprintf(name, sizeof(name), "%.26s-copy", cfg->name);
+	ksnprintf(name, sizeof(name), COLD_COPY_NAME, cfg->name);
 	str_copy(cfg->name, name, sizeof(cfg->name));
 	memset(cfg->uuid, 0, sizeof(cfg->uuid)); /* vm_define makes one */
 	for (unsigned i = 0; i < cfg->nic_count; i++)
@@ -216,7 +223,7 @@ int cold_gone(struct move *m)
 		(void)!keep_copy(m, cfg);
 	if (!err) {
 		err = cold_forget_leaving(m->p.vm);
-		if (err == -E_NOENT) /* no datastore here */
+		if (err == -E_NOENT && !m->noted) /* no datastore here */
 			err = 0;
 	}
 	move_free_vm(m);
@@ -256,7 +263,7 @@ static void ask_about(struct vm *vm, const struct cold_leaving *l)
 	m->cold = true;
 	m->p.kind = MOVE_COLD;
 	m->p.stage = STAGE_COMMITMENT;
-	m->too_late = true;
+	m->too_late = m->noted = true;
 	m->copied = l->copied;
 	m->opt.keep = l->flags & COLD_KEEP;
 	memcpy(m->uuid, l->id, sizeof(m->uuid));
@@ -365,15 +372,15 @@ int cold_commit_target(struct receiver *rx)
 }
 
 /* Until the id is remembered apart from the definition, the VM must not go on anywhere. */
-void cold_finish_surely(struct receiver *rx, const char *id)
+void cold_finish_surely(struct move *m, struct datastore *ds, const struct vm_config *cfg,
+			const char *id)
 {
-	struct move *m = rx->m;
 	char why[STREAM_TEXT_MAX];
 	int err;
 
-	while ((err = cold_finish(rx->ds, rx->kept, id))) {
+	while ((err = cold_finish(ds, cfg, id))) {
 		ksnprintf(why, sizeof(why), "it is ours, but datastore %s fails: %s",
-			  stores_name(rx->ds), err_text(err));
+			  stores_name(ds), err_text(err));
 		commit_enter_doubt(m, why);
 		m->decided = 0;
 		move_wait(m, AGAIN_NS);

@@ -182,16 +182,17 @@ static int commit(struct here *h)
 	if (ds && kept) {
 		*kept = *h->to_be;
 		stores_hold(ds);
-		err = m->stop ? -E_CANCELLED : vm_store_take_files(ds, kept);
+		err = vm_store_take_files(ds, kept);
+		if (!err && m->stop)
+			err = -E_CANCELLED;
 		m->too_late = !err;
 		cold_put_id(id, m->uuid);
 		if (!err)
 			err = cold_arrive_surely(m, ds, kept, id);
 		if (!err) {
 			memcpy(m->vm->cfg.disks, kept->disks, sizeof(kept->disks));
-			err = cold_finish(ds, kept, id);
-			if (!err)
-				cold_settled(ds, kept, id);
+			cold_finish_surely(m, ds, kept, id);
+			cold_settled(ds, kept, id);
 		}
 		stores_release(ds);
 	}
@@ -229,7 +230,7 @@ static void remove_old(struct here *h)
 		const struct vm_disk_config *d = &old->disks[i];
 		int err;
 
-		if (!memcmp(d, &now->disks[i], sizeof(*d)))
+		if (!memcmp(d, &now->disks[i], sizeof(*d)) || disk_has_other_users(now, d))
 			continue;
 		if (!d->in_store) {
 			log_info("migrate: %s: disk %.7s: %s still holds what it held", now->name,
@@ -273,5 +274,5 @@ void cold_here_task(void *arg)
 	if (!err)
 		send_log_summary(m);
 	if (start && vm_start(vm))
-		log_error("migrate: %s: could not be started; 'log' says why", m->p.vm);
+		log_error("migrate: a VM that was moved here could not be started");
 }

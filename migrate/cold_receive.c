@@ -118,7 +118,7 @@ static int keep_parts(struct move *m)
 {
 	int err = receive_disks_keep(m);
 
-	for (unsigned i = 0; !err && i < m->vm->disk_count; i++)
+	for (unsigned i = 0; i < m->vm->disk_count; i++)
 		if (m->copied & (1u << i))
 			ds_disk_leave(m->vm->disks[i].blk);
 	return err;
@@ -140,6 +140,26 @@ static int answer(struct receiver *rx)
 	return err ? err : stream_send(&m->st, STREAM_RESERVED, &mine, sizeof(mine));
 }
 
+/* The source will ask the datastore that our facts named; and nobody's definition is written over.
+ */
+static int check_home(struct receiver *rx)
+{
+	const char *name = rx->m->offer->cfg.name;
+	struct move *m = rx->m;
+	struct ds_stat st;
+	char first;
+
+	ds_status(rx->ds, &st);
+	if (memcmp(st.uuid, m->facts->store, sizeof(st.uuid)))
+		return stream_fail(&m->st, -E_STATE,
+				   "another datastore became the default one here meanwhile");
+	if (!vm_store_head(rx->ds, name, &first, 1) && !vm_store_undefined(name))
+		return stream_fail(&m->st, -E_EXIST,
+				   "the datastore here keeps a VM of that name; 'define' or 'log' "
+				   "tells why it is not listed");
+	return 0;
+}
+
 int cold_reserve(struct receiver *rx)
 {
 	struct move *m = rx->m;
@@ -152,6 +172,9 @@ int cold_reserve(struct receiver *rx)
 	if (!rx->ds)
 		return stream_fail(&m->st, -E_NOENT, "no datastore is open here to keep the VM in");
 	stores_hold(rx->ds);
+	err = check_home(rx);
+	if (err)
+		return err;
 	move_set_stage(m, STAGE_RESERVATION);
 	received_files_rename(m);
 	err = define(m);
@@ -231,7 +254,7 @@ static void take_over(struct receiver *rx)
 	move_set_stage(m, STAGE_ACTIVATION);
 	cold_put_id(id, m->uuid);
 	receive_disks_commit(m);
-	cold_finish_surely(rx, id);
+	cold_finish_surely(m, rx->ds, rx->kept, id);
 	err = rx->log_len ? vm_log_add(m->p.vm, rx->log, rx->log_len) : 0;
 	if (err)
 		log_warn("migrate: %s: its log stays at %s: %s", m->p.vm, m->p.peer, err_text(err));
@@ -246,11 +269,16 @@ static void take_over(struct receiver *rx)
 	m->p.reason[0] = 0;
 }
 
-static void start_it(const char *name)
+/* It blocks: the move may be forgotten meanwhile. */
+static void start_it(const struct move *m)
 {
-	struct vm *vm = vm_find(name);
-	int err = vm && vm->state == VM_OFF && !vm->move_under_way ? vm_start(vm) : -E_STATE;
+	char name[VM_NAME_LEN];
+	struct vm *vm;
+	int err;
 
+	str_copy(name, m->p.vm, sizeof(name));
+	vm = vm_find(name);
+	err = vm && vm->state == VM_OFF && !vm->move_under_way ? vm_start(vm) : -E_STATE;
 	if (err)
 		log_error("migrate: %s: it came, but could not be started: %s", name,
 			  err_text(err));
@@ -278,5 +306,5 @@ void cold_receive_end(struct receiver *rx, int err)
 	kfree(rx->log);
 	move_end(m, err);
 	if (!err && start)
-		start_it(m->p.vm);
+		start_it(m);
 }

@@ -6,6 +6,7 @@
  */
 #include "migrate/cold.h"
 
+#include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "kernel/mem.h"
@@ -20,6 +21,7 @@
 
 int cold_open_disks(struct move *m)
 {
+	char copy[VM_NAME_LEN];
 	struct vm *vm = m->vm;
 	const char *bad;
 	int err;
@@ -29,6 +31,11 @@ int cold_open_disks(struct move *m)
 				   "a saved state of it waits: 'restore %.31s' or 'saved-delete "
 				   "%.31s' first",
 				   vm->cfg.name, vm->cfg.name);
+	ksnprintf(copy, sizeof(copy), COLD_COPY_NAME, vm->cfg.name);
+	if (m->opt.keep && vm_find(copy))
+		return stream_fail(&m->st, -E_EXIST,
+				   "--keep would leave a copy %s, and there is a VM of that name",
+				   copy);
 	/* what a start here would show it: what would differ there is worth a note */
 	if (cpuid_policy_build(vm->cfg.cpu_hide, &vm->cpuid, &bad))
 		return stream_fail(&m->st, -E_INVAL, "cpu_hide: unknown feature '%.20s'", bad);

@@ -131,6 +131,8 @@ static int name_disk(const struct vm_disk_config *d)
 	struct ds_info info;
 	int err;
 
+	if (d->in_store && !ds)
+		return -E_NOENT; /* not open now: is it named or not? */
 	if (!ds || !ds_find(ds, d->object, &info))
 		return 0;
 	ksnprintf(part, sizeof(part), "%s%s", d->object, DS_PART_SUFFIX);

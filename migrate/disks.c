@@ -67,6 +67,22 @@ int disk_digest(struct move *m, struct vm_disk *d, void *buf, uint64_t *out)
 	return 0;
 }
 
+bool disk_has_other_users(const struct vm_config *cfg, const struct vm_disk_config *d)
+{
+	const struct vm *vm;
+
+	for (unsigned i = 0; (vm = vm_at(i)); i++) {
+		for (uint32_t k = 0; k < MIN(vm->cfg.disk_count, VM_MAX_DISKS); k++) {
+			const struct vm_disk_config *o = &vm->cfg.disks[k];
+
+			if (strcmp(vm->cfg.name, cfg->name) && o->in_store && d->in_store &&
+			    !strcmp(o->local, d->local) && !strcmp(o->object, d->object))
+				return true;
+		}
+	}
+	return false;
+}
+
 void disk_object_name(const struct vm_config *cfg, unsigned disk, char out[DS_NAME_LEN])
 {
 	ksnprintf(out, DS_NAME_LEN, "disk/%.31s/%.7s", cfg->name, cfg->disks[disk].name);

@@ -32,6 +32,8 @@ bool disk_hole_at(const struct vm_disk *d, struct disk_extent *e, uint64_t offse
  * buf: one block. The guest stands still. Blocks; errors are worded.
  */
 int must_check disk_digest(struct move *m, struct vm_disk *d, void *buf, uint64_t *out);
+/* Another VM of this host has it too: it must stay when this one goes. */
+bool disk_has_other_users(const struct vm_config *cfg, const struct vm_disk_config *d);
 /* The name of its object at the target: "disk/web/vda". */
 void disk_object_name(const struct vm_config *cfg, unsigned disk, char out[DS_NAME_LEN]);
 

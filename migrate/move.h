@@ -51,6 +51,7 @@ struct move {
 	bool unhurried;		 /* the guest stands still, but let others run */
 	bool from_store;	 /* receiving a saved state: nobody answers */
 	bool cold;		 /* the VM is off (migrate/cold.h) */
+	bool noted;		 /* cold, source: leaving/VM is in the datastore */
 	uint8_t store[16];	 /* cold, source: the target's datastore that will know of it */
 	bool was_running;
 

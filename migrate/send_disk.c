@@ -315,7 +315,7 @@ void send_disks_gone(struct move *m)
 			log_warn("migrate: %s: disk %s: %s in datastore %s stays: %s did not say "
 				 "that it has the VM",
 				 m->p.vm, d->cfg.name, d->cfg.object, d->cfg.local, m->p.peer);
-		else
+		else if (!disk_has_other_users(&m->vm->cfg, &d->cfg))
 			ds_disk_give_up(d->blk);
 	}
 }

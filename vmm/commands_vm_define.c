@@ -104,7 +104,9 @@ int commands_run_keep(struct console *con, int argc, char **argv)
 	if (vm->move_under_way || vm->serving || vm->state == VM_IN_DOUBT)
 		return console_fail(con, -E_BUSY, "vm '%.31s' is %s, and on a move or the like",
 				    argv[1], vm_state_name(vm->state));
+	vm->serving = true; /* writing blocks: no move may begin */
 	err = vm_store_keep(vm, why, sizeof(why));
+	vm->serving = false;
 	if (err)
 		return console_fail(con, err, "vm '%.31s': not kept: %s", argv[1], why);
 	return 0;

@@ -235,12 +235,10 @@ int vm_resume(struct vm *vm)
 
 /* ---- start and stop ----------------------------------------------------------------- */
 
-int vm_start(struct vm *vm)
+static int start(struct vm *vm)
 {
 	int err;
 
-	if (vm->state != VM_OFF && vm->state != VM_CRASHED)
-		return -E_STATE;
 	drop_crashed(vm);
 	vm->test_ended = false;
 	err = vm_build(vm, NULL);
@@ -265,6 +263,18 @@ undo_disks:
 undo_build:
 	vm_teardown(vm);
 	set_state(vm, VM_OFF);
+	return err;
+}
+
+int vm_start(struct vm *vm)
+{
+	int err;
+
+	if ((vm->state != VM_OFF && vm->state != VM_CRASHED) || vm->serving)
+		return -E_STATE;
+	vm->serving = true; /* building blocks: commands and moves keep off */
+	err = start(vm);
+	vm->serving = false;
 	return err;
 }
 

@@ -74,6 +74,8 @@ static int check_disk(struct config_parser *p, const struct vm_config *cfg, unsi
 
 	if (!config_is_name(d->name, sizeof(d->name)))
 		return config_refuse(p, "disk %u: its name is not one", i);
+	if (strchr(d->name, '.')) /* NAME.part is an object's that is not whole */
+		return config_refuse(p, "disk %s: a disk's name has no '.'", d->name);
 	for (unsigned k = 0; k < i; k++) {
 		if (!strcmp(cfg->disks[k].name, d->name))
 			return config_refuse(p, "disk %u: has the name of disk %u, %s", i, k,

@@ -3,7 +3,6 @@
 
 Host crab has two CPUs and five bare guests that tick while a sixth is made to end.
 """
-import json
 import re
 import time
 
@@ -183,7 +182,7 @@ def test_reset_after_a_move(pair, crab):
     meet(pair, crab)
     start_ender(crab)
     move(crab, pair.beta, "ender")
-    rows = json.loads("\n".join(pair.beta.ok("validate ender --json", WAIT).lines))
+    rows = pair.beta.json("validate ender", WAIT)
     assert {"state", "vCPUs", "timers", "console"} <= {r["check"] for r in rows}, rows
     assert all(r["result"] != "FAIL" and r["seen"] for r in rows), rows
     press(pair.beta, "k", r"^Kernel panic")

@@ -16,7 +16,7 @@ VMS = ("tiny", "withdisk")
 
 
 def rows(host, command):
-    return json.loads("\n".join(host.ok(f"{command} --json").lines))
+    return host.json(command)
 
 
 def wait_drained(host, name, drained):

@@ -38,7 +38,7 @@ FUZZ_vpci    = $(UNIT_vrng) tests/fuzz/device.c
 FUZZ_stream  = migrate/stream.c tests/unit/fake_kernel.c kernel/lib/crc32c.c kernel/lib/err.c \
                kernel/lib/format.c kernel/lib/strutil.c
 FUZZ_datastore = $(UNIT_DS)
-FUZZ_checks  = $(addprefix migrate/,checks.c checks_identity.c checks_saved.c audit.c) vmm/cpuid_policy.c vmm/cpu_features.c kernel/lib/err.c \
+FUZZ_checks  = $(addprefix migrate/,checks.c checks_cold.c checks_identity.c checks_saved.c audit.c) vmm/cpuid_policy.c vmm/cpu_features.c kernel/lib/err.c \
                kernel/lib/format.c kernel/lib/strutil.c
 
 FUZZ_MIGRATE = $(filter-out $(addprefix migrate/,state.c migrate.c move_options.c commands_move.c send% audit_look.c),\

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """One host: an emulated machine that boots Pagurus, and its console."""
+import json
 import os
 import pathlib
 import re
@@ -20,6 +21,7 @@ EMULATOR_TROUBLE = re.compile(r"VMFAIL|VMENTER FAIL|VMABORT|PANIC|triple fault",
 HOST_TROUBLE = re.compile(r"^.*(?:PANIC|panic:|ASSERT|stack smashing).*$", re.MULTILINE)
 
 STATE = re.compile(r"(\S+) +(off|saved|running|paused|incoming|in doubt|crashed)\b")
+LOG_LINE = re.compile(r"\[ *\d+\.\d{6}\] ")
 # Exactly "ok": a table's rows may begin with that word.
 _FINAL = r"^(ok|error: [^\n]*)\n"
 
@@ -143,6 +145,11 @@ class Host:
         if words:
             assert re.search(words, result.text), f"{self.name}: no '{words}' in: {result}"
         return result
+
+    def json(self, command, timeout=CMD_TIMEOUT):
+        """What a command with --json printed, as data. The log may speak between its lines."""
+        lines = self.ok(f"{command} --json", timeout).lines
+        return json.loads("\n".join(line for line in lines if not LOG_LINE.match(line)))
 
     def running_expect(self, pattern, timeout=CMD_TIMEOUT):
         """Wait for output of the command that is running."""
