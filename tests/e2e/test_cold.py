@@ -51,17 +51,10 @@ def hosts(lab):
         host.kill()
 
 
-def copying(source, percent, line):
-    """Begin a move, and return when so much of the disk went."""
+def copying(source, line):
+    """Begin a move, and return when some 40 to 80 % of the disk went."""
     source.begin(line)
-    for tens in range(percent // 10, 10):
-        try:
-            source.running_expect(rf"copying disks, {tens}\d% ", 30 * SCALE)
-            return
-        except AssertionError:
-            if not source.alive():
-                raise
-    raise AssertionError("the copy went by unseen")
+    source.running_expect(r"copying disks, [4-8]\d% ", 30 * SCALE)
 
 
 def test_checks(hosts):
@@ -78,7 +71,7 @@ def test_checks(hosts):
 
 def test_target_dies_and_the_rest_goes(hosts):
     tern, gull = hosts
-    copying(tern, 40, "migrate web gull --cold --bandwidth 2")
+    copying(tern, "migrate web gull --cold --bandwidth 2")
     gull.kill()
     assert not tern.finish(MOVE_TIMEOUT).ok
     assert tern.state("web") == "off"
@@ -99,7 +92,7 @@ def test_target_dies_and_the_rest_goes(hosts):
 
 def test_source_dies_on_the_way_back(hosts):
     tern, gull = hosts
-    copying(gull, 40, "migrate web tern --cold --bandwidth 2")
+    copying(gull, "migrate web tern --cold --bandwidth 2")
     gull.kill()
     gull.pending = None
     gull.power_on().wait_boot()
