@@ -9,7 +9,7 @@
 
 FUZZ_TARGETS := host_config fwcfg vuart vpic vpit vrtc vpm vapic receive \
                 peers link network aoe vm_config console boot_elf guest_image multiboot mmio guest_walk virtqueue vpci vblk vnet vrng \
-                stream checks datastore
+                stream checks datastore cold_digests
 FUZZ_host_config := kernel/host_config.c kernel/host_config_net.c kernel/lib/format.c kernel/lib/strutil.c
 FUZZ_DEVICE = tests/fuzz/device.c $(FAKE_VM)
 FUZZ_fwcfg   = $(UNIT_vfwcfg) tests/fuzz/device.c
@@ -37,6 +37,8 @@ FUZZ_vrng    = $(UNIT_vrng) tests/fuzz/device.c
 FUZZ_vpci    = $(UNIT_vrng) tests/fuzz/device.c
 FUZZ_stream  = migrate/stream.c tests/unit/fake_kernel.c kernel/lib/crc32c.c kernel/lib/err.c \
                kernel/lib/format.c kernel/lib/strutil.c
+FUZZ_cold_digests = migrate/cold_send.c migrate/stream.c vmm/disk_log.c tests/unit/fake_kernel.c kernel/lib/crc32c.c \
+               kernel/lib/err.c kernel/lib/format.c kernel/lib/strutil.c
 FUZZ_datastore = $(UNIT_DS)
 FUZZ_checks  = $(addprefix migrate/,checks.c checks_cold.c checks_identity.c checks_saved.c audit.c) vmm/cpuid_policy.c vmm/cpu_features.c kernel/lib/err.c \
                kernel/lib/format.c kernel/lib/strutil.c

@@ -204,11 +204,13 @@ static size_t good_log(uint8_t *p)
 	return 1 + fuzz_u16(&in) % STREAM_CHUNK;
 }
 
-/* Of a source that restarted: its datastore must know. */
+/* Perhaps this host was restarted since: then its datastore must know. */
 static size_t good_cold_query(uint8_t *p)
 {
 	struct stream_query q = {.asker = MOVE_SOURCE};
 
+	if (fuzz_u8(&in) & 1)
+		memset(world.state.outcomes, 0, sizeof(world.state.outcomes));
 	memset(q.store, WORLD_STORE_UUID, sizeof(q.store));
 	memcpy(p, &q, sizeof(q));
 	return sizeof(q);
@@ -345,8 +347,25 @@ size_t link_recv_ready(const struct link *l)
 	return l->have - l->at;
 }
 
+/* A source that hears NEVER starts the VM. */
+static void check_answer(const struct link *l, const uint8_t *wire)
+{
+	struct stream_header h;
+	struct stream_answer a;
+	struct stream_query q;
+
+	memcpy(&h, wire, sizeof(h));
+	if (h.type != STREAM_ANSWER)
+		return;
+	memcpy(&a, wire + sizeof(h), sizeof(a));
+	memcpy(&q, l->wire + sizeof(h), sizeof(q));
+	if (a.verdict == ANSWER_NEVER && world.must_know)
+		assert_true(memcmp(q.move_id, world.arrived_id, sizeof(q.move_id)));
+}
+
 int link_send(struct link *l, const void *data, size_t len)
 {
+	check_answer(l, data);
 	assert_in_range(len, sizeof(struct stream_header), sizeof(l->wire));
 	return world_ask() > 250 ? -E_CLOSED : 0;
 }

@@ -50,7 +50,9 @@ def receive():
             log + end + b"\x13\0"
         cold = HELLO + bytes([3, what, 0]) + rest
         seed("receive", f"cold{what}", calm + cold + settled + b"\0\0")
-        seed("receive", f"cold-unsettled{what}", calm + cold + b"\0\0" + HELLO + b"\x17\0" + b"\0\0")
+        for query in (b"\0\0", b"\1\0", b"\1\1\0\0\7"):  # remembered, only in the datastore, about another
+            seed("receive", f"cold-unsettled{what}{query[0]}{query[1]}", calm + cold + b"\0\0" +
+                 b"\1\1\x0c\0\2" + b"\x17" + query + b"\0\0")
     begun = HELLO + b"\3\5\0" + files + place + RESERVE + data
     seed("receive", "cold-again", calm + begun + b"\0" + HELLO + b"\3\5\0" + files + place + RESERVE + data + end +
          b"\x13\0" + settled + b"\0\0")
@@ -63,6 +65,16 @@ def receive():
     seed("receive", "query", calm + b"\1\1\x0c\0\2" + b"\x16\1\x10\0\1" + b"\0\0")
     seed("receive", "error", calm + HELLO + OFFER + b"\x35\xa8\0" + b"bad luck" + b"\0" * 160)
     seed("receive", "raw", calm + HELLO + b"\x22\x10\x00" + b"x" * 16)
+
+
+def cold_digests():
+    # which disk, count - 1, first block, a byte a digest (2: the right one), spoilt bytes
+    whole = b"\0\x45\0" + b"\2\1\0\2" * 17 + b"\2\2" + b"\0"
+    seed("cold_digests", "whole", whole + b"\1\0\0\2\0" + b"\2\0\0\2\0")
+    seed("cold_digests", "beyond", b"\0\1\x45\2\2\0" + b"\1\1\0\2\2\0" + b"\3\0\0\2\0" + b"\0\0\xff\2\0")
+    seed("cold_digests", "wraps", b"\0\1\0\2\2\x08" + b"".join(bytes([8 + i, 0, 255]) for i in range(8)))
+    seed("cold_digests", "cut", b"\x20\7\0" + b"\2" * 8 + b"\0\x09\0" + b"\x20\7\0" + b"\2" * 8 + b"\0\x10\0")
+    seed("cold_digests", "stop-fail", b"\x40\7\0" + b"\2" * 8 + b"\0" + b"\x80\7\0" + b"\2" * 8 + b"\0")
 
 
 def guest_walk():
@@ -274,3 +286,4 @@ if __name__ == "__main__":
     vrng()
     guest_walk()
     receive()
+    cold_digests()

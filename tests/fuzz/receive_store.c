@@ -149,10 +149,13 @@ int ds_keep_partial(struct ds_object *o)
 int ds_commit(struct ds_object *o)
 {
 	size_t len = strlen(o->name), conf = strlen(CONF);
+	bool defines = len > conf && !strcmp(o->name + len - conf, CONF);
 	int err = script_err();
 
-	if (len > conf && !strcmp(o->name + len - conf, CONF))
+	if (defines)
 		assert_true(world_may_define());
+	if (defines && !err)
+		world_defined();
 	if (!err && (o->state == FRESH || o->state == PART))
 		show(o, WHOLE);
 	return err;

@@ -87,6 +87,12 @@ uint8_t world_ask(void)
 	return a;
 }
 
+void world_defined(void)
+{
+	world.must_know = !world.must_know;
+	memcpy(world.arrived_id, world.commit_id, sizeof(world.arrived_id));
+}
+
 /* ---- VMs ---- */
 
 static void make_devices(struct vm *vm)

@@ -28,9 +28,11 @@ struct world {
 	unsigned asked; /* answers taken from the script so far */
 	struct vm *vm;	/* the VM that came, NULL for none */
 	struct migrate_state state;
-	bool cold;	       /* vm was defined, not built */
-	bool parts;	       /* some may be left: by a cold move, or from the start */
-	bool commit_came;      /* whole, by this link */
+	bool cold;	  /* vm was defined, not built */
+	bool parts;	  /* some may be left: by a cold move, or from the start */
+	bool commit_came; /* whole, by this link */
+	bool must_know;	  /* arrived_id came, and its source may still ask */
+	uint8_t arrived_id[16];
 	uint8_t commit_id[16]; /* the latest of them */
 };
 extern struct world world;
@@ -43,6 +45,8 @@ void world_check_and_free(void);
 bool world_is_tired(void); /* of being asked */
 /* Is there a cold move that got its COMMIT? */
 bool world_may_define(void);
+/* A definition is there: the first time it decides, the second time nobody asks any more. */
+void world_defined(void);
 
 /* ---- receive_store.c, receive_disks.c ---- */
 
