@@ -56,6 +56,7 @@ def receive():
     begun = HELLO + b"\3\5\0" + files + place + RESERVE + data
     seed("receive", "cold-again", calm + begun + b"\0" + HELLO + b"\3\5\0" + files + place + RESERVE + data + end +
          b"\x13\0" + settled + b"\0\0")
+    seed("receive", "cold-long-log", calm + begun + b"\x1e\xff\x7f\0" * 9 + end + b"\x13\0" + settled + b"\0\0")
     seed("receive", "cold-wrong-digest", calm + begun + b"\x11\2\0" + b"\x13\0" + b"\0\0")
     seed("receive", "cold-wrong-commit", calm + begun + end + b"\x13\1\0\0\1" + b"\0\0")
     seed("receive", "cold-no-digest", calm + begun + b"\x11\x08\0" + b"\x13\0" + b"\0\0")

@@ -65,16 +65,34 @@ bool world_is_tired(void)
 	return world.asked > ASKED_MAX;
 }
 
-bool world_may_define(void)
+/* Who has its COMMIT. */
+static const struct move *find_decided(void)
 {
 	for (unsigned i = 0; i < MOVES_KEPT; i++) {
 		const struct move *m = world.state.moves[i];
 
 		if (m && !m->ended && m->cold && world.commit_came &&
 		    !memcmp(m->uuid, world.commit_id, sizeof(m->uuid)))
-			return true;
+			return m;
 	}
-	return false;
+	return NULL;
+}
+
+bool world_may_define(void)
+{
+	return find_decided();
+}
+
+/* Its disks are as large as offered, also those that an earlier attempt began. */
+void world_defined(void)
+{
+	const struct move *m = find_decided();
+
+	for (unsigned i = 0; i < m->vm->disk_count; i++)
+		if (m->copied & (1u << i))
+			assert_int_equal(m->vm->disks[i].blk->sectors, m->offer->disks[i].sectors);
+	world.must_know = !world.must_know;
+	memcpy(world.arrived_id, world.commit_id, sizeof(world.arrived_id));
 }
 
 uint8_t world_ask(void)
@@ -85,12 +103,6 @@ uint8_t world_ask(void)
 		if (world.state.moves[i])
 			world.state.moves[i]->abdicated = true;
 	return a;
-}
-
-void world_defined(void)
-{
-	world.must_know = !world.must_know;
-	memcpy(world.arrived_id, world.commit_id, sizeof(world.arrived_id));
 }
 
 /* ---- VMs ---- */
@@ -182,6 +194,7 @@ int vm_undefine(struct vm *vm)
 {
 	assert_ptr_equal(vm, world.vm);
 	assert_int_equal(vm->state, VM_OFF);
+	assert_true(!world.cold || !vm->disk_count); /* who opened them closes them */
 	for (unsigned i = 0; i < vm->disk_count; i++) {
 		if (vm->disks[i].cfg.in_store && vm->disks[i].blk)
 			ds_disk_close(vm->disks[i].blk);
