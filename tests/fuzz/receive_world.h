@@ -12,8 +12,9 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/fake_vm.h"
 
-#define WORLD_SCRIPT 24
-#define WORLD_MEMORY (4 * MiB) /* most that a VM gets */
+#define WORLD_SCRIPT	24
+#define WORLD_ASKED_MAX 200	  /* questions before world_is_tired */
+#define WORLD_MEMORY	(4 * MiB) /* most that a VM gets */
 
 #define WORLD_STORE_UUID 0x77 /* each byte of it */
 #define WORLD_SECTORS	 4096 /* of a disk, unless its number is spoilt */
@@ -42,6 +43,9 @@ void world_reset(struct fuzz *f);
 uint8_t world_ask(void);
 /* After the inputs: nothing but a running VM may be left; looks at it and frees all. */
 void world_check_and_free(void);
+/* receive_records.c: the payload of a good record of that type, or what stands for it. */
+size_t good_record(struct fuzz *input, uint32_t type, uint8_t *p);
+uint32_t good_record_type(uint32_t type);
 bool world_is_tired(void); /* of being asked */
 /* Is there a cold move that got its COMMIT? */
 bool world_may_define(void);
