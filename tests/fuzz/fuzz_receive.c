@@ -46,10 +46,6 @@ static bool next_record(struct link *l)
 		fuzz_spoil(&in, payload, h.length);
 		h.type = good_record_type(h.type);
 	}
-	if (h.type == STREAM_COMMIT && !(how & WITH_DAMAGE)) {
-		world.commit_came = true;
-		memcpy(world.commit_id, payload, sizeof(world.commit_id));
-	}
 	if (how & WITH_OPTIONAL)
 		h.type |= STREAM_OPTIONAL;
 	padded = sizeof(h) + ALIGN_UP(h.length, 8u);
@@ -58,6 +54,10 @@ static bool next_record(struct link *l)
 	memcpy(l->wire, &h, sizeof(h));
 	if (how & WITH_DAMAGE)
 		fuzz_spoil(&in, l->wire, sizeof(h));
+	if (h.type % STREAM_OPTIONAL == STREAM_COMMIT && !memcmp(l->wire, &h, sizeof(h))) {
+		world.commit_came = true;
+		memcpy(world.commit_id, payload, sizeof(world.commit_id));
+	}
 	l->at = 0;
 	l->have = padded;
 	return true;
