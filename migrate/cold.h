@@ -9,6 +9,7 @@
 
 #include "kernel/store/datastore.h"
 #include "migrate/receive.h"
+#include "vmm/vm_store.h"
 
 #define COLD_COPY_NAME	"%.26s-copy" /* of a VM, by --keep */
 #define COLD_SYNC_BYTES (16 * MiB)   /* of a disk: lost at most when the target loses power */
@@ -78,7 +79,7 @@ int must_check cold_read_leaving(const char *vm, struct cold_leaving *out);
 /* Names of VMs that were leaving; -E_NOENT past the end. *cursor is 0 at first. */
 int must_check cold_next_leaving(unsigned *cursor, char name[VM_NAME_LEN]);
 
-#define COLD_ID_LEN 33 /* a move's id as text */
+#define COLD_ID_LEN VM_STORE_ID_LEN /* a move's id as text */
 void cold_put_id(char out[COLD_ID_LEN], const uint8_t id[16]);
 /*
  * THE commit point: the definition is in ds, under the move's id. Blocks. On an error with *sure

@@ -11,9 +11,7 @@
 #include "migrate/cold.h"
 #include "vmm/vm_store.h"
 
-#define MAGIC	     "LEAVING1"
-#define MOVED_PREFIX "moved/"
-#define HEAD	     "# arrived "
+#define MAGIC "LEAVING1"
 
 /* ---- source ------------------------------------------------------------------------- */
 
@@ -107,15 +105,15 @@ void cold_put_id(char out[COLD_ID_LEN], const uint8_t id[16])
 
 static void moved_name(const char *id, char out[DS_NAME_LEN])
 {
-	ksnprintf(out, DS_NAME_LEN, MOVED_PREFIX "%s", id);
+	ksnprintf(out, DS_NAME_LEN, VM_STORE_MOVED "%s", id);
 }
 
 int cold_arrive(struct datastore *ds, const struct vm_config *cfg, const char *id, bool *sure)
 {
-	char head[sizeof(HEAD) + COLD_ID_LEN];
+	char head[sizeof(VM_STORE_ARRIVED) + COLD_ID_LEN];
 	int err;
 
-	ksnprintf(head, sizeof(head), HEAD "%s\n", id);
+	ksnprintf(head, sizeof(head), VM_STORE_ARRIVED "%s\n", id);
 	err = vm_store_take_conf(ds, cfg, head);
 	/* a write that failed may be there after a restart, unless the next one undoes it */
 	*sure = !err || !ds_sync(ds);
@@ -172,15 +170,15 @@ void cold_settled(struct datastore *ds, const struct vm_config *cfg, const char 
 
 int cold_arrived_by(struct datastore *ds, const char *vm, char id[COLD_ID_LEN])
 {
-	char text[sizeof(HEAD) - 1 + COLD_ID_LEN - 1];
+	char text[sizeof(VM_STORE_ARRIVED) - 1 + COLD_ID_LEN - 1];
 	int err;
 
 	err = vm_store_head(ds, vm, text, sizeof(text));
 	if (err)
 		return err;
-	if (memcmp(text, HEAD, strlen(HEAD)))
+	if (memcmp(text, VM_STORE_ARRIVED, strlen(VM_STORE_ARRIVED)))
 		return -E_NOENT;
-	memcpy(id, text + strlen(HEAD), COLD_ID_LEN - 1);
+	memcpy(id, text + strlen(VM_STORE_ARRIVED), COLD_ID_LEN - 1);
 	id[COLD_ID_LEN - 1] = 0;
 	return ds_name_ok(id, COLD_ID_LEN) ? 0 : -E_NOENT;
 }

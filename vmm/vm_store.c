@@ -225,6 +225,26 @@ int vm_store_read(struct datastore *ds, const char *name, struct vm_config *out,
 	return err;
 }
 
+/* A start of the host finishes it (cold_finish_arrivals), if the datastore was open by then. */
+static int check_arrival(struct datastore *ds, const char *name, char *why, size_t why_size)
+{
+	char head[sizeof(VM_STORE_ARRIVED) - 1 + VM_STORE_ID_LEN], object[DS_NAME_LEN];
+	size_t word = strlen(VM_STORE_ARRIVED);
+	struct ds_info info;
+	int err;
+
+	err = vm_store_head(ds, name, head, sizeof(head) - 1);
+	if (err || memcmp(head, VM_STORE_ARRIVED, word))
+		return err;
+	head[sizeof(head) - 1] = '\0';
+	ksnprintf(object, sizeof(object), VM_STORE_MOVED "%s", head + word);
+	if (!ds_find(ds, object, &info))
+		return 0;
+	ksnprintf(why, why_size,
+		  "it came by a cold move that is not finished here: restart this host");
+	return -E_BUSY;
+}
+
 int vm_store_define(const char *name, struct vm **out, char *why, size_t why_size)
 {
 	struct datastore *ds = stores_default();
@@ -239,6 +259,8 @@ int vm_store_define(const char *name, struct vm **out, char *why, size_t why_siz
 		return -E_NOMEM;
 	}
 	err = vm_store_read(ds, name, c, why, why_size);
+	if (!err)
+		err = check_arrival(ds, name, why, why_size);
 	if (!err) {
 		err = load_files(ds, c);
 		if (!err)

@@ -11,6 +11,15 @@
 #include "vmm/vm.h"
 
 /*
+ * A definition that came by a cold move begins with this and the move's id, until the other host
+ * knows; once all else is done too, there is an object of the second name and the id. Without it
+ * the VM must not be defined: it may not be whole (migrate/cold.h).
+ */
+#define VM_STORE_ARRIVED "# arrived "
+#define VM_STORE_MOVED	 "moved/"
+#define VM_STORE_ID_LEN	 33 /* of the id as text, with its end */
+
+/*
  * Write configuration and boot files of vm. Blocks. -E_NOENT: no default store, or a boot file is
  * not in the pool; why is filled on every error.
  */
@@ -30,7 +39,8 @@ int must_check vm_store_remove(struct datastore *ds, const char *name);
 /* What ds keeps of it. Blocks. -E_NOENT: nothing; why is filled on every error. */
 int must_check vm_store_read(struct datastore *ds, const char *name, struct vm_config *out,
 			     char *why, size_t why_size);
-/* Define the VM that is kept under this name. Blocks. -E_NOENT: none is; else why is filled. */
+/* Define the VM that is kept under this name. Blocks. -E_NOENT: none is; -E_BUSY: it came, but what
+ * follows is not done; why is filled. */
 int must_check vm_store_define(const char *name, struct vm **out, char *why, size_t why_size);
 /* The name of the next VM that ds keeps; -E_NOENT past the end. *cursor is 0 at first. */
 int must_check vm_store_next(struct datastore *ds, unsigned *cursor, char name[VM_NAME_LEN]);

@@ -702,7 +702,7 @@ COLD = [
       "\t(void)!cold_forget_leaving(m->p.vm);\n\tvm_close_disks(m->vm);\n\tif (cfg) {",
       "the mark that a VM leaves goes last"),
     m("definition-without-its-move", "unit:cold", "migrate/cold_store.c",
-      '\tksnprintf(head, sizeof(head), HEAD "%s\\n", id);', "\thead[0] = 0;",
+      '\tksnprintf(head, sizeof(head), VM_STORE_ARRIVED "%s\\n", id);', "\thead[0] = 0;",
       "the definition itself says by which move it came"),
     m("arrival-not-finished-at-start", "unit:cold", "migrate/cold_commit.c",
       "\t\tif (!cold_arrived_by(ds, vm, id) && !cold_is_finished(ds, id) &&\n\t\t    finish",

@@ -248,6 +248,36 @@ static void test_not_kept(void **state)
 	assert_int_equal(result, -E_NOENT);
 }
 
+static void arrive(void)
+{
+	result =
+	    vm_store_take_conf(ds, &web.cfg, VM_STORE_ARRIVED "0123456789abcdef0123456789abcdef\n");
+}
+
+static void finish_arrival(void)
+{
+	struct ds_object *o;
+
+	assert_int_equal(
+	    ds_create(ds, VM_STORE_MOVED "0123456789abcdef0123456789abcdef", DS_FILE, 0, &o), 0);
+	assert_int_equal(ds_commit(o), 0);
+	ds_put(o);
+}
+
+static void test_unfinished_arrival_is_not_defined(void **state)
+{
+	memset(web.cfg.kernel, 0, sizeof(web.cfg.kernel));
+	strcpy(web.cfg.kernel, "vms/web/kernel");
+	in_task(arrive);
+	assert_int_equal(result, 0);
+	in_task(define);
+	assert_int_equal(result, -E_BUSY);
+	assert_non_null(strstr(why, "not finished"));
+	in_task(finish_arrival);
+	in_task(define);
+	assert_int_equal(result, 0);
+}
+
 static void mark(void)
 {
 	result = vm_store_mark("web", true);
@@ -337,8 +367,12 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	    T(test_kept_over_a_restart), T(test_not_kept), T(test_undefined_over_a_restart),
-	    T(test_bad_definition),	 T(test_log),
+	    T(test_kept_over_a_restart),
+	    T(test_not_kept),
+	    T(test_unfinished_arrival_is_not_defined),
+	    T(test_undefined_over_a_restart),
+	    T(test_bad_definition),
+	    T(test_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
