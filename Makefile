@@ -88,7 +88,7 @@ SRC_vmm     += vmm/commands_vm.c vmm/commands_vm_show.c vmm/commands_vm_top.c vm
                vmm/commands_vm_console.c
 SRC_migrate += migrate/commands_move.c migrate/move_options.c
 # moves of a VM that is off
-SRC_cold := $(addprefix migrate/,cold_send.c cold_receive.c cold_commit.c cold_store.c cold_here.c)
+SRC_cold := $(addprefix migrate/,cold_send.c cold_receive.c cold_commit.c cold_gone.c cold_boot.c cold_store.c cold_here.c)
 # is a VM well where it is
 SRC_audit := $(addprefix migrate/,commands_audit.c validate.c validate_look.c)
 SRC_vmm     += vmm/vm_use.c

@@ -363,7 +363,8 @@ static void main_task(void *arg)
 	if (vm_service_start() != 0)
 		log_error("vm: out of memory, guests cannot power themselves off");
 	log_info("host: %s is up", config.name);
-	vm_define_all(cold_finish_arrivals());
+	cold_finish_arrivals();
+	vm_define_all();
 	cold_ask_about_leaving();
 	start_console();
 }

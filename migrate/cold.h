@@ -37,16 +37,10 @@ void cold_receive_end(struct receiver *rx, int err);
 /* ---- cold_commit.c ---- */
 
 /* 1: the target has it; 0: we kept it. */
+int must_check cold_source_asks(struct move *m, const char *why); /* in doubt, until it is known */
 int must_check cold_commit_source(struct move *m);
 /* 1: it is ours; 0: it never will be. */
 int must_check cold_commit_target(struct receiver *rx);
-/*
- * Source, the target has it: remove here what went, durably, so that it can be done again. On an
- * error the next start of this host does so: the target must remember the move till then.
- */
-int must_check cold_gone(struct move *m);
-/* One that is not there is fine. Waits a moment for a disk that was just closed. */
-int must_check cold_remove_object(const char *store, const char *object);
 /* cold_finish, until it is done: meanwhile the VM is in doubt. */
 void cold_finish_surely(struct move *m, struct datastore *ds, const struct vm_config *cfg,
 			const char *id);
@@ -56,9 +50,22 @@ void cold_finish_surely(struct move *m, struct datastore *ds, const struct vm_co
  */
 int must_check cold_arrive_surely(struct move *m, struct datastore *ds, const struct vm_config *cfg,
 				  const char *id);
-/* At boot, before VMs are defined: finish what came; after it: ask about what was leaving. Block.
- * False: something could not be finished; no VM may be started. */
-bool must_check cold_finish_arrivals(void);
+
+/* ---- cold_gone.c ---- */
+
+/*
+ * Source, the target has it: remove here what went, durably, so that it can be done again. On an
+ * error the next start of this host does so: the target must remember the move till then.
+ */
+int must_check cold_gone(struct move *m);
+/* One that is not there is fine. Waits a moment for a disk that was just closed. */
+int must_check cold_remove_object(const char *store, const char *object);
+
+/* ---- cold_boot.c ---- */
+
+/* At boot, before VMs are defined: finish what came (what cannot be is not defined); after it: ask
+ * about what was leaving. Block. */
+void cold_finish_arrivals(void);
 void cold_ask_about_leaving(void);
 
 /* ---- cold_store.c: what a restart does not forget ---- */

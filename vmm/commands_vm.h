@@ -12,7 +12,7 @@ extern const struct command_group commands_vm_group;
  * At boot, in a task: define each VM whose vms/NAME/vm.conf is in the file pool
  * and start those with "autostart yes". Failures go to the log.
  */
-void vm_define_all(bool autostart);
+void vm_define_all(void);
 
 /*
  * Who settles a VM in doubt by an operator's word (migrate_decide, handed down by

@@ -123,7 +123,7 @@ void commands_complete_undefined(struct completion *c, int argc, char **argv)
 	}
 }
 
-static void start_if_wanted(struct vm *vm, bool may)
+static void start_if_wanted(struct vm *vm)
 {
 	const char *name = vm->cfg.name;
 	char leaving[DS_NAME_LEN];
@@ -131,7 +131,7 @@ static void start_if_wanted(struct vm *vm, bool may)
 
 	log_info("vm %s: defined", name);
 	ksnprintf(leaving, sizeof(leaving), LEAVING_PREFIX "%s", name);
-	if (!may || !vm->cfg.autostart || stores_holding(leaving))
+	if (!vm->cfg.autostart || stores_holding(leaving))
 		return; /* who has one that is leaving is asked soon */
 	if (stores_saved(name)) {
 		log_info("vm %s: is saved, not started: 'restore %s'", name, name);
@@ -146,7 +146,7 @@ static void start_if_wanted(struct vm *vm, bool may)
 		log_error("vm %s: autostart failed: %s", name, err_text(err));
 }
 
-static void define_kept(bool autostart)
+static void define_kept(void)
 {
 	struct datastore *ds = stores_default();
 	char name[VM_NAME_LEN], why[192] = "";
@@ -159,23 +159,23 @@ static void define_kept(bool autostart)
 		if (vm_store_define(name, &vm, why, sizeof(why)))
 			log_error("vm %s: not defined: %s", name, why);
 		else
-			start_if_wanted(vm, autostart);
+			start_if_wanted(vm);
 	}
 }
 
-void vm_define_all(bool autostart)
+void vm_define_all(void)
 {
 	char name[VM_NAME_LEN], why[192];
 	const struct file *f;
 	struct vm *vm;
 
-	define_kept(autostart);
+	define_kept();
 	for (unsigned i = 0; (f = files_at(i)); i++) {
 		if (!conf_name(f->path, name) || vm_find(name) || vm_store_undefined(name))
 			continue;
 		if (define_named(name, &vm, why, sizeof(why)) != 0)
 			log_error("vm %s: not defined: %s", name, why);
 		else
-			start_if_wanted(vm, autostart);
+			start_if_wanted(vm);
 	}
 }

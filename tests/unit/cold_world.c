@@ -246,7 +246,7 @@ static void boot(void)
 {
 	migrate_init();
 	open_all();
-	(void)!cold_finish_arrivals();
+	cold_finish_arrivals();
 	define_all();
 	cold_ask_about_leaving();
 }

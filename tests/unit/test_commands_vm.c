@@ -514,10 +514,10 @@ static void test_kept_and_saved(void **state)
 	/* at the host's start: one that was undefined stays so */
 	strcpy(marks, "+db");
 	vms[1] = NULL;
-	vm_define_all(true);
+	vm_define_all();
 	assert_null(vms[1]);
 	marks[0] = 0;
-	vm_define_all(true);
+	vm_define_all();
 	assert_ptr_equal(vms[1], &db);
 }
 
