@@ -113,6 +113,7 @@ def test_drain(hosts):
     assert tern.state("web") is None and gull.state("web") == "off"
     gull.fails("migrate web tern --cold", "takes VMs", MOVE_TIMEOUT)
     tern.ok("undrain")
+    gull.hears_drained("tern", False)
     gull.ok("migrate --all tern", MOVE_TIMEOUT)
     assert gull.state("web") is None and tern.state("web") == "off"
 

@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -17,16 +16,6 @@ VMS = ("tiny", "withdisk")
 
 def rows(host, command):
     return host.json(command)
-
-
-def wait_drained(host, name, drained):
-    for _ in range(40):
-        row = next(r for r in rows(host, "peers") if r["host"] == name)
-        if row["drained"] == drained:
-            assert row["here"] and row["cpu_permille"] is not None and row["memory_bytes"]
-            return
-        time.sleep(0.5)
-    raise AssertionError(f"{host.name} does not hear that {name} is {drained=}")
 
 
 def ctl(*argv):
@@ -62,14 +51,15 @@ def test_drain_and_back(pair, two_guests):
     assert {r["vm"]: r["state"] for r in queue} == {vm: "ended" for vm in VMS}
 
     # It takes nobody now: neither when asked to, nor by a plan.
-    wait_drained(beta, "alpha", True)
+    row = beta.hears_drained("alpha", True)
+    assert row["here"] and row["cpu_permille"] is not None and row["memory_bytes"]
     assert "drained" in beta.ok("peers")
     beta.fails("migrate tiny alpha", "takes VMs.*drained")
     beta.fails("migrate --all alpha", "stay here")
     assert beta.state("tiny") == "running"
     beta.ok("balance")
     alpha.ok("undrain")
-    wait_drained(beta, "alpha", False)
+    beta.hears_drained("alpha", False)
 
     # And back, by a script.
     with Relay(beta) as place:
@@ -115,7 +105,7 @@ def test_three_hosts(pair, gamma):
     for vm in ("left", "right"):
         gamma.ok(f"start {vm}")
     before = gamma.follow("left", 2)
-    wait_drained(gamma, "alpha", False)
+    gamma.hears_drained("alpha", False)
     plan = gamma.ok("balance")
     moves = re.findall(r"^(left|right) +(alpha|beta) +hot", plan.text, re.MULTILINE)
     assert len(moves) == 1, plan

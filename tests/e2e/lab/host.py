@@ -170,6 +170,16 @@ class Host:
             assert time.monotonic() < end, f"{self.name} does not hear {missing}: {text}"
             time.sleep(0.3)
 
+    def hears_drained(self, name, drained, seconds=20):
+        """Until it knows whether that host is drained: plans are made from what was heard."""
+        end = time.monotonic() + seconds * SCALE
+        while True:
+            row = next(r for r in self.json("peers") if r["host"] == name)
+            if row["drained"] == drained:
+                return row
+            assert time.monotonic() < end, f"{self.name} does not hear that {name} is {drained=}"
+            time.sleep(0.3)
+
     # ---- guests ----------------------------------------------------------------
     def console(self, vm):
         return GuestConsole(self, vm)
