@@ -12,7 +12,7 @@
 #include "vmm/vm_store.h"
 
 #define COLD_COPY_NAME	"%.26s-copy" /* of a VM, by --keep */
-#define COLD_SYNC_BYTES (16 * MiB)   /* of a disk: lost at most when the target loses power */
+#define COLD_SYNC_BYTES (4 * MiB)    /* of a disk: lost at most when the target loses power */
 
 /* ---- cold_send.c: the source; cold_here.c: from one datastore to another here ---- */
 

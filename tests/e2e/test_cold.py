@@ -52,9 +52,9 @@ def hosts(lab):
 
 
 def copying(source, line):
-    """Begin a move, and return when some 40 to 80 % of the disk went."""
+    """Begin a move, and return when some 60 to 90 % of the disk went."""
     source.begin(line)
-    source.running_expect(r"copying disks, [4-8]\d% ", 30 * SCALE)
+    source.running_expect(r"copying disks, [6-8]\d% ", 30 * SCALE)
 
 
 def test_checks(hosts):
