@@ -15,17 +15,9 @@
 /* The move begins as if it had not been used. */
 static void rewind(struct move *m, const struct move_progress *before)
 {
-	stream_close(&m->st);
+	move_free_tables(m);
 	kfree(m->checks);
-	kfree(m->offer);
-	kfree(m->facts);
-	kfree(m->bits);
-	kfree(m->runs);
 	m->checks = NULL;
-	m->offer = NULL;
-	m->facts = NULL;
-	m->bits = NULL;
-	m->runs = NULL;
 	memset(&m->st, 0, sizeof(m->st));
 	m->round_pages = m->paused_ns = m->stopped_wall_s = m->work_before = m->stop_before = 0;
 	m->was_running = m->unhurried = false;

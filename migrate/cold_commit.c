@@ -40,24 +40,9 @@ static int source_gone(struct move *m)
 /* Only the target knows, or the operator. */
 int cold_source_asks(struct move *m, const char *why)
 {
-	move_set_handover(m, HANDOVER_FORGOTTEN);
-	commit_enter_doubt(m, why);
-	for (;;) {
-		enum handover_answer a;
+	const char *kept = commit_ask(m, why);
 
-		if (m->decided == DECIDED_KEEP)
-			return source_keeps(m, "kept by the operator");
-		if (m->decided == DECIDED_DROP)
-			return source_gone(m);
-		a = query_peer(m);
-		if (a == ANSWER_COMMITTED) {
-			m->confirmed = true;
-			return source_gone(m);
-		}
-		if (a == ANSWER_NEVER)
-			return source_keeps(m, "the target gave it up");
-		move_wait(m, AGAIN_NS);
-	}
+	return kept ? source_keeps(m, kept) : source_gone(m);
 }
 
 static int source_await(struct move *m)

@@ -74,7 +74,7 @@ static int source_gone(struct move *m)
 static int source_reclaim(struct move *m);
 
 /* H_FORGOTTEN: from here on only the target's word (or the operator's) counts. */
-static int source_forgotten(struct move *m, const char *why)
+const char *commit_ask(struct move *m, const char *why)
 {
 	move_set_handover(m, HANDOVER_FORGOTTEN);
 	commit_enter_doubt(m, why);
@@ -82,18 +82,25 @@ static int source_forgotten(struct move *m, const char *why)
 		enum handover_answer a;
 
 		if (m->decided == DECIDED_KEEP)
-			return source_keeps(m, true, "kept by the operator");
+			return "kept by the operator";
 		if (m->decided == DECIDED_DROP)
-			return source_gone(m);
+			return NULL;
 		a = query_peer(m);
 		if (a == ANSWER_COMMITTED) {
 			m->confirmed = true;
-			return source_gone(m);
+			return NULL;
 		}
 		if (a == ANSWER_NEVER)
-			return source_keeps(m, true, "the target gave it up");
+			return "the target gave it up";
 		move_wait(m, AGAIN_NS);
 	}
+}
+
+static int source_forgotten(struct move *m, const char *why)
+{
+	const char *kept = commit_ask(m, why);
+
+	return kept ? source_keeps(m, true, kept) : source_gone(m);
 }
 
 /* H_RECLAIM: the storage decides; until it answers nothing is known. */

@@ -61,6 +61,21 @@ struct move *move_create(enum move_role role)
 	return m;
 }
 
+void move_free_tables(struct move *m)
+{
+	stream_close(&m->st);
+	kfree(m->audit);
+	kfree(m->offer);
+	kfree(m->facts);
+	kfree(m->bits);
+	kfree(m->runs);
+	m->audit = NULL;
+	m->offer = NULL;
+	m->facts = NULL;
+	m->bits = NULL;
+	m->runs = NULL;
+}
+
 void move_end(struct move *m, int err)
 {
 	move_update_bytes(m);
@@ -75,17 +90,7 @@ void move_end(struct move *m, int err)
 	if (m->link)
 		link_close(m->link);
 	m->link = NULL;
-	stream_close(&m->st);
-	kfree(m->audit);
-	m->audit = NULL;
-	kfree(m->offer);
-	kfree(m->facts);
-	kfree(m->bits);
-	kfree(m->runs);
-	m->offer = NULL;
-	m->facts = NULL;
-	m->bits = NULL;
-	m->runs = NULL;
+	move_free_tables(m);
 	m->vm = NULL;
 	m->p.err = err;
 	if (!m->p.finished_ns)

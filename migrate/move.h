@@ -86,6 +86,8 @@ struct migrate_state *migrate_state(void);
 
 /* move.c: life of a struct move */
 struct move *must_check move_create(enum move_role role);
+/* The move's stream and tables, but for the checks. */
+void move_free_tables(struct move *m);
 /* Done: frees everything but progress and checks; sets err and reason. */
 void move_end(struct move *m, int err);
 struct move *move_of_vm(const struct vm *vm); /* active only */
@@ -178,6 +180,11 @@ void frames_receive(struct move *m);
 int must_check commit_source(struct move *m);
 int must_check commit_target(struct move *m);
 void commit_enter_doubt(struct move *m, const char *why);
+/*
+ * Source, in doubt for the reason why: until the target or the operator says who has the VM. NULL:
+ * the target has it (m->confirmed: by its own word); else the words why it stays.
+ */
+const char *commit_ask(struct move *m, const char *why);
 /* Target: READY, and wait for COMMIT. 0, or an error: it never will be ours. */
 int must_check commit_await(struct move *m);
 bool commit_is_for(const struct move *m, const struct stream_record *r);
