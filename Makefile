@@ -54,7 +54,7 @@ SRC_net     := kernel/net/netbuf.c kernel/net/switch.c kernel/net/network.c \
 SRC_store   := $(addprefix kernel/store/,aoe.c aoe_cmd.c aoe_codec.c aoe_control.c aoe_io.c \
                  aoe_receive.c aoe_reserve.c aoe_config.c aoe_rtt.c aoe_targets.c blkdev.c)
 SRC_ds      := $(addprefix kernel/store/,ds_check.c ds_direct.c ds_discard.c ds_emit.c ds_io.c ds_map.c ds_names.c \
-                 ds_object.c ds_open.c ds_replay.c ds_space.c ds_super.c ds_txn.c)
+                 ds_object.c ds_open.c ds_replay.c ds_space.c ds_super.c ds_txn.c ds_whole.c)
 SRC_vmm     := vmm/decode.c vmm/emulate.c vmm/acpi_tables.c vmm/boot_cpu.c \
                vmm/firmware.c vmm/fw_cfg_items.c vmm/fw_cfg_tables.c vmm/smbios.c \
                vmm/zero_page.c vmm/load_linux.c vmm/load_elf.c vmm/load_multiboot.c vmm/multiboot_info.c vmm/vm_config.c vmm/vm_config_check.c \

@@ -20,22 +20,6 @@ static void leaving_name(const char *vm, char out[DS_NAME_LEN])
 	ksnprintf(out, DS_NAME_LEN, LEAVING_PREFIX "%.31s", vm);
 }
 
-static int write_whole(struct datastore *ds, const char *name, const void *data, size_t len)
-{
-	struct ds_object *o;
-	int err;
-
-	err = ds_create(ds, name, DS_FILE, 0, &o);
-	if (err)
-		return err;
-	if (len)
-		err = ds_write(o, 0, data, len);
-	if (!err)
-		err = ds_commit(o);
-	ds_put(o);
-	return err;
-}
-
 int cold_note_leaving(const char *vm, const struct cold_leaving *l)
 {
 	struct datastore *ds = stores_default();
@@ -46,7 +30,7 @@ int cold_note_leaving(const char *vm, const struct cold_leaving *l)
 		return -E_NOENT;
 	memcpy(whole.magic, MAGIC, sizeof(whole.magic));
 	leaving_name(vm, name);
-	return write_whole(ds, name, &whole, sizeof(whole));
+	return ds_write_whole(ds, name, &whole, sizeof(whole));
 }
 
 int cold_forget_leaving(const char *vm)
@@ -62,23 +46,19 @@ int cold_read_leaving(const char *vm, struct cold_leaving *out)
 {
 	struct datastore *ds = stores_default();
 	char name[DS_NAME_LEN];
-	struct ds_object *o;
-	struct ds_info info;
+	size_t len;
 	int err;
 
 	if (!ds)
 		return -E_NOENT;
 	leaving_name(vm, name);
-	err = ds_get(ds, name, &o);
+	err = ds_read_whole(ds, name, out, sizeof(*out), &len);
 	if (err)
-		return err;
-	ds_object_info(o, &info);
-	err = info.size == sizeof(*out) ? ds_read(o, 0, out, sizeof(*out)) : -E_PROTO;
-	ds_put(o);
-	if (!err && (memcmp(out->magic, MAGIC, sizeof(out->magic)) ||
-		     strnlen(out->peer, sizeof(out->peer)) == sizeof(out->peer)))
-		err = -E_PROTO;
-	return err;
+		return err == -E_RANGE ? -E_PROTO : err;
+	if (len != sizeof(*out) || memcmp(out->magic, MAGIC, sizeof(out->magic)) ||
+	    strnlen(out->peer, sizeof(out->peer)) == sizeof(out->peer))
+		return -E_PROTO;
+	return 0;
 }
 
 int cold_next_leaving(unsigned *cursor, char name[VM_NAME_LEN])
@@ -152,7 +132,7 @@ int cold_finish(struct datastore *ds, const struct vm_config *cfg, const char *i
 	if (!err)
 		err = vm_store_mark(cfg->name, false);
 	moved_name(id, name);
-	return err ? err : write_whole(ds, name, NULL, 0);
+	return err ? err : ds_write_whole(ds, name, NULL, 0);
 }
 
 void cold_settled(struct datastore *ds, const struct vm_config *cfg, const char *id)

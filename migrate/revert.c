@@ -132,18 +132,9 @@ static int exchange_disks(struct revert *r)
 static int note(const struct snapshot *s)
 {
 	char object[DS_NAME_LEN];
-	struct ds_object *o;
-	int err;
 
 	ksnprintf(object, sizeof(object), REVERT_PREFIX "%s", s->vm);
-	err = ds_create(s->home, object, DS_FILE, 0, &o);
-	if (err)
-		return err;
-	err = ds_write(o, 0, s->name, strlen(s->name));
-	if (!err)
-		err = ds_commit(o);
-	ds_put(o);
-	return err;
+	return ds_write_whole(s->home, object, s->name, strlen(s->name));
 }
 
 /* Also what another snapshot's revert left, in whichever store. */

@@ -80,30 +80,16 @@ static void read_head(char *text, struct snapshot *s)
 	*end = '\n';
 }
 
-static int read_text(struct datastore *ds, const char *object, char *text)
-{
-	struct ds_object *o;
-	struct ds_info info;
-	int err;
-
-	err = ds_get(ds, object, &o);
-	if (err)
-		return err;
-	ds_object_info(o, &info);
-	err = info.size < CONF_MAX ? ds_read(o, 0, text, info.size) : -E_RANGE;
-	ds_put(o);
-	return err;
-}
-
 /* text: CONF_MAX zeros. */
 static int read_conf(struct snapshot *s, const char *part, char *text, char *why, size_t why_size)
 {
 	char object[DS_NAME_LEN];
 	struct config_error wrong;
+	size_t len;
 	int err;
 
 	snapshot_object(object, s->vm, s->name, part);
-	err = read_text(s->home, object, text);
+	err = ds_read_whole(s->home, object, text, CONF_MAX - 1, &len);
 	if (err) {
 		ksnprintf(why, why_size, "%s in store %s: %s", object, stores_name(s->home),
 			  err_text(err));
@@ -139,8 +125,7 @@ int snapshot_read(struct datastore *home, const char *vm, const char *name, cons
 static int write_conf(const struct snapshot *s, char *text)
 {
 	char object[DS_NAME_LEN];
-	struct ds_object *o;
-	int head, len, err;
+	int head, len;
 
 	head = ksnprintf(text, CONF_MAX, HEAD "%llu" AT "%s\n", (unsigned long long)s->taken_s,
 			 s->host);
@@ -148,14 +133,7 @@ static int write_conf(const struct snapshot *s, char *text)
 	if (len < 0)
 		return len;
 	snapshot_object(object, s->vm, s->name, SNAPSHOT_HALF);
-	err = ds_create(s->home, object, DS_FILE, 0, &o);
-	if (err)
-		return err;
-	err = ds_write(o, 0, text, (uint64_t)(head + len));
-	if (!err)
-		err = ds_commit(o);
-	ds_put(o);
-	return err;
+	return ds_write_whole(s->home, object, text, (uint64_t)(head + len));
 }
 
 int snapshot_begin(const struct snapshot *s)

@@ -17,22 +17,6 @@
 #define UNDEFINED "/undefined"
 #define CONF_MAX  (16 * KiB)
 
-static int write_object(struct datastore *ds, const char *name, const void *data, uint64_t len)
-{
-	struct ds_object *o;
-	int err;
-
-	err = ds_create(ds, name, DS_FILE, 0, &o);
-	if (err)
-		return err;
-	if (len)
-		err = ds_write(o, 0, data, len);
-	if (!err)
-		err = ds_commit(o);
-	ds_put(o);
-	return err;
-}
-
 /* ---- keeping ------------------------------------------------------------------------ */
 
 /*
@@ -48,7 +32,7 @@ static int keep_file(struct datastore *ds, const char *vm, char *path, const cha
 		return path[0] && must ? -E_NOENT : 0;
 	ksnprintf(object, sizeof(object), PREFIX "%s/%s", vm, as);
 	ksnprintf(path, VM_PATH_LEN, "store/%s/%s", vm, as);
-	return write_object(ds, object, f->data, f->size);
+	return ds_write_whole(ds, object, f->data, f->size);
 }
 
 static int keep_files(struct datastore *ds, struct vm_config *c, bool all)
@@ -77,7 +61,7 @@ static int write_conf(struct datastore *ds, const struct vm_config *c, const cha
 	if (len < 0)
 		return len;
 	ksnprintf(object, sizeof(object), PREFIX "%.31s" CONF, c->name);
-	return write_object(ds, object, text, before + (size_t)len);
+	return ds_write_whole(ds, object, text, before + (size_t)len);
 }
 
 /* Files first: a definition never names one that is not there. */
@@ -175,22 +159,6 @@ static int load_files(struct datastore *ds, const struct vm_config *c)
 	return err;
 }
 
-static int read_conf(struct datastore *ds, const char *object, char *text, size_t *len)
-{
-	struct ds_object *o;
-	struct ds_info info;
-	int err;
-
-	err = ds_get(ds, object, &o);
-	if (err)
-		return err;
-	ds_object_info(o, &info);
-	*len = info.size;
-	err = info.size <= CONF_MAX ? ds_read(o, 0, text, info.size) : -E_RANGE;
-	ds_put(o);
-	return err;
-}
-
 static int read_config(struct datastore *ds, const char *name, struct vm_config *c, char *text,
 		       char *why, size_t why_size)
 {
@@ -200,7 +168,7 @@ static int read_config(struct datastore *ds, const char *name, struct vm_config 
 	int err;
 
 	ksnprintf(object, sizeof(object), PREFIX "%.31s" CONF, name);
-	err = read_conf(ds, object, text, &len);
+	err = ds_read_whole(ds, object, text, CONF_MAX, &len);
 	if (err) {
 		ksnprintf(why, why_size, "%s: %s", object, err_text(err));
 		return err;
@@ -349,7 +317,7 @@ int vm_store_mark(const char *name, bool undefined)
 		return 0;
 	ksnprintf(object, sizeof(object), PREFIX "%.31s" UNDEFINED, name);
 	if (undefined)
-		return write_object(ds, object, NULL, 0);
+		return ds_write_whole(ds, object, NULL, 0);
 	err = ds_remove(ds, object);
 	return err == -E_NOENT ? 0 : err;
 }

@@ -118,6 +118,13 @@ int must_check ds_keep_partial(struct ds_object *o);
 /* Everything written so far to committed objects is durable (a guest's flush). */
 int must_check ds_sync(struct datastore *ds);
 
+/* ds_whole.c: a DS_FILE in one commit, in place of an older one; errors of its steps. Blocks. */
+int must_check ds_write_whole(struct datastore *ds, const char *name, const void *data,
+			      uint64_t len);
+/* -E_NOENT; -E_RANGE: it is longer than room. Blocks. */
+int must_check ds_read_whole(struct datastore *ds, const char *name, void *buf, size_t room,
+			     size_t *len);
+
 int must_check ds_remove(struct datastore *ds, const char *name); /* -E_BUSY while it is open */
 int must_check ds_rename(struct datastore *ds, const char *from, const char *to); /* -E_EXIST */
 /* A copy that shares its clusters with from until either is written. -E_EXIST, -E_NOSPC. */

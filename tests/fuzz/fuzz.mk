@@ -45,7 +45,7 @@ FUZZ_checks  = $(addprefix migrate/,checks.c checks_cold.c checks_identity.c che
 
 FUZZ_MIGRATE = $(filter-out $(addprefix migrate/,state.c migrate.c move_options.c commands_move.c send% audit_look.c),\
                $(SRC_migrate))
-FUZZ_COLD = $(addprefix migrate/,cold_receive.c cold_commit.c cold_gone.c cold_boot.c cold_store.c) $(addprefix vmm/,vm_disks.c vm_store.c vm_config.c vm_config_text.c)
+FUZZ_COLD = kernel/store/ds_whole.c $(addprefix migrate/,cold_receive.c cold_commit.c cold_gone.c cold_boot.c cold_store.c) $(addprefix vmm/,vm_disks.c vm_store.c vm_config.c vm_config_text.c)
 FUZZ_receive = $(addprefix tests/fuzz/receive_,world.c check.c records.c host.c disks.c store.c) vmm/disk_log.c $(FUZZ_MIGRATE) $(FUZZ_COLD) $(FUZZ_vapic) $(UNIT_vuart) $(UNIT_vpic) \
                $(UNIT_vpit) $(UNIT_vrtc) vmm/dev/vpm.c vmm/vcpu_state.c vmm/vcpu_check.c vmm/guest_mem.c \
                vmm/vm_config_check.c vmm/cpuid_policy.c vmm/cpu_features.c kernel/files.c \

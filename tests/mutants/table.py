@@ -689,7 +689,7 @@ COLD = [
       "\tif (m->cold && s == HANDOVER_TAKING)", "\tif (0 && m->cold && s == HANDOVER_TAKING)",
       "what is being written is not denied"),
     m("arrival-not-remembered", "unit:cold", "migrate/cold_store.c",
-      "\treturn err ? err : write_whole(ds, name, NULL, 0);", "\treturn err;",
+      "\treturn err ? err : ds_write_whole(ds, name, NULL, 0);", "\treturn err;",
       "a VM that went on is still known to have come"),
     m("settled-though-not-gone", "unit:cold", "migrate/cold_send.c",
       "\tif (err || !m->confirmed)", "\tif (!m->confirmed)",
