@@ -256,13 +256,14 @@ class GuestConsole:
 
     def shell(self, line, timeout=60 * SCALE):
         """Run a line in the guest's shell; its output without the workers' lines."""
-        token = f"done-{time.monotonic_ns() % 1000000}"
-        self.send(f"{line}; echo {token[:4]}''{token[4:]}:$?\r")
-        match = self.expect(rf"{token}:(\d+)", timeout)
-        text = self.host.serial.text(self.mark).split(f"{token}:")[0]
-        # After the echo of what was sent, which may begin a line late.
-        text = text.rpartition(f"{token[4:]}:$?")[2]
-        lines = [x for x in text.split("\n")[1:] if not x.startswith("work:")]
+        token = f"{time.monotonic_ns() % 1000000:06}"
+        # The echo of what is sent has neither word whole, and may come late or torn by a worker's
+        # line: only what stands between the two words counts.
+        self.send(f"echo be''gin-{token}; {line}; echo do''ne-{token}:$?\r")
+        match = self.expect(rf"done-{token}:(\d+)", timeout)
+        text = self.host.serial.text(self.mark).split(f"begin-{token}\n", 1)[1]
+        text = text.split(f"done-{token}:")[0]
+        lines = [x for x in text.split("\n") if not x.startswith("work:")]
         return int(match.group(1)), "\n".join(lines).strip()
 
     def follow(self, ticks=3, timeout=120 * SCALE):
