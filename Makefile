@@ -68,7 +68,7 @@ SRC_dev     := vmm/dev/vpm.c vmm/dev/vgenid.c vmm/dev/vfwcfg.c vmm/dev/vpci.c vm
                vmm/dev/vuart.c vmm/dev/vuart_regs.c vmm/dev/vlapic.c vmm/dev/vlapic_regs.c vmm/dev/vlapic_timer.c \
                vmm/dev/vlapic_ipi.c vmm/dev/vlapic_hw.c vmm/dev/vioapic.c vmm/dev/vpic.c vmm/dev/vpic_chip.c \
                vmm/dev/vpit.c vmm/dev/vpit_channel.c vmm/dev/vrtc.c vmm/dev/vrtc_time.c vmm/dev/vtestdev.c vmm/dev/vrng.c
-SRC_migrate := $(addprefix migrate/,accept.c audit.c audit_look.c checks.c checks_cold.c checks_identity.c checks_saved.c commit.c disks.c estimate.c facts.c frames.c handover.c measure.c migrate.c move.c \
+SRC_migrate := $(addprefix migrate/,accept.c audit.c audit_look.c checks.c checks_cold.c checks_identity.c checks_saved.c commit.c definition.c disks.c estimate.c facts.c frames.c handover.c measure.c migrate.c move.c \
                  progress.c query.c receive.c receive_disk.c receive_files.c receive_offer.c receive_ram.c receive_state.c \
                  send.c send_disk.c send_round.c send_state.c send_stop.c state.c stop_policy.c stream.c \
                  stream_link.c)

@@ -233,6 +233,10 @@ void checks_run(struct check_list *l, const struct checks_input *in)
 		check_capacity(l, in);
 		check_cpu_features(l, in);
 		check_tsc(l, in);
+		before = l->count;
+		if (!in->saved)
+			check_definition(l, in);
+		check_soften(l, before);
 	}
 	for (unsigned i = 0; i < disks; i++)
 		if (in->saved)

@@ -14,7 +14,7 @@ static void check_power(struct check_list *l, const struct checks_input *in)
 		    off ? "cold move" : "no cold move: switched on");
 }
 
-static void check_definitions(struct check_list *l, const struct checks_input *in)
+void check_definition(struct check_list *l, const struct checks_input *in)
 {
 	static const uint8_t none[sizeof(in->facts->store)];
 	bool there = memcmp(in->facts->store, none, sizeof(none));
@@ -32,7 +32,7 @@ void checks_cold(struct check_list *l, const struct checks_input *in)
 	unsigned before;
 
 	check_power(l, in);
-	check_definitions(l, in);
+	check_definition(l, in);
 	check_admission(l, in);
 	before = l->count;
 	check_capacity(l, in);

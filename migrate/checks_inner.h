@@ -24,6 +24,8 @@ void check_cpu_features(struct check_list *l, const struct checks_input *in);
 
 /* checks_cold.c: of a VM that is off, but for disks and cards */
 void checks_cold(struct check_list *l, const struct checks_input *in);
+/* Is it still known there after a restart? */
+void check_definition(struct check_list *l, const struct checks_input *in);
 /* checks_saved.c */
 void checks_saved_disk(struct check_list *l, const struct checks_input *in, unsigned disk);
 /* checks_identity.c: what the guest knows its machine by. */

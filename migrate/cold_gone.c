@@ -84,7 +84,6 @@ static int keep_copy(const struct move *m, struct vm_config *cfg)
 /* Disks, then the definition; leaving/VM goes last, so that all of it is done again if need be. */
 static int forget_here(struct move *m, const struct vm_config *cfg)
 {
-	struct datastore *ds = stores_default();
 	int err = 0;
 
 	if (!m->opt.keep && m->confirmed)
@@ -93,9 +92,7 @@ static int forget_here(struct move *m, const struct vm_config *cfg)
 		log_warn("migrate: %s: its disks stay here too: %s did not say that it has it",
 			 cfg->name, m->p.peer);
 	if (!err)
-		err = vm_store_mark(cfg->name, true);
-	if (!err && ds)
-		err = vm_store_remove(ds, cfg->name);
+		err = vm_store_gone(cfg->name);
 	return err;
 }
 

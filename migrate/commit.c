@@ -8,7 +8,6 @@
 #include "kernel/log.h"
 #include "kernel/time.h"
 #include "migrate/disks.h"
-#include "vmm/vm_store.h"
 
 #define AGAIN_NS     (NS_PER_S / 2)    /* between attempts in doubt */
 #define STOOD_MAX_NS (3600 * NS_PER_S) /* no stop-and-copy takes longer: a peer's number */
@@ -27,30 +26,6 @@ bool commit_is_for(const struct move *m, const struct stream_record *r)
 	return !memcmp(r->payload, m->uuid, sizeof(m->uuid));
 }
 
-/*
- * A host that restarts defines the VMs that its datastore keeps. One whose local disks have gone
- * along must not be among them, since nothing would stop its second start: there is no
- * reservation. So the source notes it before COMMIT leaves; its configuration and disks stay, and
- * 'define' takes the note away. Not noted (the store fails): the move goes on, with a warning.
- */
-static void note_leaving(struct move *m, bool leaving)
-{
-	bool takes_disks = false;
-	int err;
-
-	for (unsigned i = 0; i < m->vm->disk_count; i++)
-		takes_disks |= disk_is_copied(&m->vm->disks[i]);
-	if (!takes_disks || vm_store_undefined(m->p.vm) == leaving)
-		return;
-	err = vm_store_mark(m->p.vm, leaving);
-	if (err)
-		log_warn(
-		    "migrate: %s: this host's datastore does not take the note that it %s: %s; "
-		    "after a restart of this host '%s %s'",
-		    m->p.vm, leaving ? "leaves" : "is here", err_text(err),
-		    leaving ? "undefine" : "define", m->p.vm);
-}
-
 /* ---- source ---- */
 
 /* Ours for good: the new period's MAC, and words for the console. */
@@ -58,7 +33,7 @@ static int source_keeps(struct move *m, bool forced, const char *why)
 {
 	handover_settle_source(&m->ho, forced);
 	move_set_handover(m, HANDOVER_RESUMED);
-	note_leaving(m, false);
+	definition_note_leaving(m, false);
 	str_copy(m->p.reason, why, sizeof(m->p.reason));
 	return 0;
 }
@@ -171,7 +146,7 @@ int commit_source(struct move *m)
 		return 0;
 	}
 	m->too_late = true;
-	note_leaving(m, true);
+	definition_note_leaving(m, true);
 	move_set_handover(m, HANDOVER_WAIT_COMMITTED);
 	memcpy(c.move_id, m->uuid, sizeof(c.move_id));
 	c.ns = m->was_running ? time_ns() - m->vm->clock.frozen_ns : 0;
@@ -200,7 +175,6 @@ static int target_runs(struct move *m, bool forced)
 	move_set_handover(m, HANDOVER_RUNNING);
 	handover_settle_target(&m->ho, forced);
 	receive_disks_commit(m);
-	note_leaving(m, false);
 	return 1;
 }
 

@@ -176,6 +176,19 @@ void received_file_discard(struct received_file *f);
 void frames_send(struct move *m);
 void frames_receive(struct move *m);
 
+/*
+ * definition.c. A host that restarts defines the VMs that its datastore keeps. One that no shared
+ * disk guards, or whose local disks have gone along, must not be among them, since nothing would
+ * stop its second start. So the source notes it before COMMIT leaves; its definition stays till
+ * definition_gone, and 'define' takes the note away. A store that fails: a warning, no more.
+ */
+void definition_note_leaving(struct move *m, bool leaving);
+/* Target, it is ours: write the definition, say so. Source, it went, and so did its frames: forget
+ * ours if the target said so. Both block, and warn. */
+void definition_arrived(struct move *m);
+void definition_gone(struct move *m);
+int must_check definition_keep(struct move *m); /* the first half alone, for a restored VM */
+
 /* commit.c: return 0 when this host has the VM at the end, 1 when the other one has */
 int must_check commit_source(struct move *m);
 int must_check commit_target(struct move *m);

@@ -249,6 +249,7 @@ void receive_move(struct receiver *rx)
 		m->p.reason[0] = 0;
 		m->p.finished_ns = time_ns();
 		frames_receive(m);
+		definition_arrived(m);
 	}
 	came = err ? NULL : m->vm;
 	move_end(m, err);

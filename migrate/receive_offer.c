@@ -10,6 +10,7 @@
 #include "kernel/store/stores.h"
 #include "migrate/disks.h"
 #include "migrate/receive.h"
+#include "vmm/vm_store.h"
 
 static bool names_file(const struct vm_config *cfg, const char *path)
 {
@@ -109,7 +110,7 @@ static int check_cpuid(struct move *m)
 
 int receive_may_reserve(struct receiver *rx)
 {
-	char leaving[DS_NAME_LEN];
+	char leaving[DS_NAME_LEN], why[120];
 	struct move *m = rx->m;
 
 	if (rx->file.data || rx->file.skip || m->facts->files_missing)
@@ -123,6 +124,9 @@ int receive_may_reserve(struct receiver *rx)
 		return stream_fail(&m->st, -E_BUSY,
 				   "a VM of that name left here, which is not settled yet; restart "
 				   "this host when its datastore is well");
+	if (stores_default() && vm_store_check_arrival(stores_default(), m->offer->cfg.name, why,
+						       sizeof(why)) == -E_BUSY)
+		return stream_fail(&m->st, -E_BUSY, "a VM of that name is kept here: %s", why);
 	return m->from_store ? 0 : receive_disks_placed(rx);
 }
 

@@ -125,12 +125,16 @@ static void restore_task(void *arg)
 	struct restore *r = arg;
 	struct move *m = r->m;
 	struct vm *came;
+	bool known;
 	int err;
 
 	err = run(r);
+	known = r->old; /* was it defined here? */
 	stores_release(r->ds);
 	free_restore(r);
 	came = err ? NULL : m->vm;
+	if (came && stores_default() && !known)
+		(void)!definition_keep(m);
 	move_end(m, err);
 	if (came)
 		validate_later(came);

@@ -306,6 +306,7 @@ void send_task(void *arg)
 		m->p.finished_ns = time_ns();
 		frames_send(m);
 		send_disks_gone(m);
+		definition_gone(m);
 		move_free_vm(m);
 	}
 	move_end(m, err < 0 ? err : 0);

@@ -72,7 +72,7 @@
 	X(DISK_DIGESTS, 29, sizeof(struct stream_disk_digests) + 8,                                \
 	  sizeof(struct stream_disk_digests) + 8 * STREAM_BLOCKS_MAX, 't')                         \
 	X(LOG, 30, 1, STREAM_CHUNK, 's')                                                           \
-	X(SETTLED, 31, 0, 0, 's')
+	X(SETTLED, 31, 0, 0, 'b')
 
 #define STREAM_TYPE(name, number, least, most, from) STREAM_##name = (number),
 enum stream_type { STREAM_RECORDS(STREAM_TYPE) STREAM_TYPES };
@@ -227,7 +227,11 @@ struct stream_disk_digests {
 	uint64_t first; /* block */
 };
 
-/* LOG: the end of the VM's log at the source, as text. SETTLED: the source has nothing left. */
+/*
+ * LOG: the end of the VM's log at the source, as text. SETTLED, after COMMITTED: the source of a
+ * cold move has nothing left; that of a hot move sends no more frames; the target of a hot move has
+ * the definition in its datastore.
+ */
 
 struct stream_round_end {
 	uint32_t round, pad;

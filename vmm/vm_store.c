@@ -194,7 +194,7 @@ int vm_store_read(struct datastore *ds, const char *name, struct vm_config *out,
 }
 
 /* A start of the host finishes it (cold_finish_arrivals), if the datastore was open by then. */
-static int check_arrival(struct datastore *ds, const char *name, char *why, size_t why_size)
+int vm_store_check_arrival(struct datastore *ds, const char *name, char *why, size_t why_size)
 {
 	char head[sizeof(VM_STORE_ARRIVED) - 1 + VM_STORE_ID_LEN], object[DS_NAME_LEN];
 	size_t word = strlen(VM_STORE_ARRIVED);
@@ -228,7 +228,7 @@ int vm_store_define(const char *name, struct vm **out, char *why, size_t why_siz
 	}
 	err = vm_store_read(ds, name, c, why, why_size);
 	if (!err)
-		err = check_arrival(ds, name, why, why_size);
+		err = vm_store_check_arrival(ds, name, why, why_size);
 	if (!err) {
 		err = load_files(ds, c);
 		if (!err)
@@ -320,4 +320,12 @@ int vm_store_mark(const char *name, bool undefined)
 		return ds_write_whole(ds, object, NULL, 0);
 	err = ds_remove(ds, object);
 	return err == -E_NOENT ? 0 : err;
+}
+
+int vm_store_gone(const char *name)
+{
+	struct datastore *ds = stores_default();
+	int err = vm_store_mark(name, true);
+
+	return err || !ds ? err : vm_store_remove(ds, name);
 }

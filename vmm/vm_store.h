@@ -36,12 +36,19 @@ int must_check vm_store_take_conf(struct datastore *ds, const struct vm_config *
 int must_check vm_store_head(struct datastore *ds, const char *name, char *buf, size_t size);
 /* It went away: remove all that is kept of it but its log. Blocks. 0 also when nothing is. */
 int must_check vm_store_remove(struct datastore *ds, const char *name);
+/* It is another host's now: marked as undefined, then removed from the default store. Blocks. 0
+ * also when there is no store. */
+int must_check vm_store_gone(const char *name);
 /* What ds keeps of it. Blocks. -E_NOENT: nothing; why is filled on every error. */
 int must_check vm_store_read(struct datastore *ds, const char *name, struct vm_config *out,
 			     char *why, size_t why_size);
 /* Define the VM that is kept under this name. Blocks. -E_NOENT: none is; -E_BUSY: it came, but what
  * follows is not done; why is filled. */
 int must_check vm_store_define(const char *name, struct vm **out, char *why, size_t why_size);
+/* 0, or -E_BUSY with why: it came by a cold move that is not finished: nobody may use it, nor write
+ * another one over it. -E_NOENT: none is kept. Blocks. */
+int must_check vm_store_check_arrival(struct datastore *ds, const char *name, char *why,
+				      size_t why_size);
 /* The name of the next VM that ds keeps; -E_NOENT past the end. *cursor is 0 at first. */
 int must_check vm_store_next(struct datastore *ds, unsigned *cursor, char name[VM_NAME_LEN]);
 /* Was it undefined for good? Does not block. */

@@ -548,6 +548,22 @@ __attribute__((weak)) int vm_store_mark(const char *name, bool undefined)
 	return 0;
 }
 
+__attribute__((weak)) int vm_store_keep(const struct vm *vm, char *why, size_t why_size)
+{
+	return -E_NOENT;
+}
+
+__attribute__((weak)) int vm_store_gone(const char *name)
+{
+	return 0;
+}
+
+__attribute__((weak)) int vm_store_check_arrival(struct datastore *ds, const char *name, char *why,
+						 size_t why_size)
+{
+	return -E_NOENT;
+}
+
 /* ---- VMs: vCPU and one device are their tables ---- */
 
 struct dev_state {

@@ -38,6 +38,7 @@ static void good(void)
 	memset(&list, 0, sizeof(list));
 	differences = 0;
 	in.state = VM_RUNNING;
+	in.keeps_definitions = true;
 	source.version = STREAM_VERSION;
 	strcpy(source.pool, "lab");
 	target = source;
@@ -58,6 +59,7 @@ static void good(void)
 	facts.flags = FACT_RUNS_GUESTS;
 	facts.disks[0].sectors = 1000;
 	facts.disks[0].source_listed = 1;
+	facts.store[0] = 1;
 }
 
 static void run(void)
@@ -350,6 +352,17 @@ static void test_measured_slow(void **state)
 	in.audit = NULL;
 }
 
+/* A restart of the target forgets it, or one of this host brings it back: both are said. */
+static void test_definition(void **state)
+{
+	good();
+	facts.store[0] = 0;
+	only_note("definition kept", "no datastore is open there");
+	good();
+	in.keeps_definitions = false;
+	only_note("gone for good here", "-");
+}
+
 /* More failures than the list has room for are still failures. */
 static void test_overflow(void **state)
 {
@@ -439,6 +452,7 @@ int main(void)
 	    cmocka_unit_test(test_measured),
 	    cmocka_unit_test(test_measured_slow),
 	    cmocka_unit_test(test_fewer_cpus_is_a_note),
+	    cmocka_unit_test(test_definition),
 	    cmocka_unit_test(test_overflow),
 	    cmocka_unit_test(test_hostile_disk_count),
 	    cmocka_unit_test(test_saved_disks),

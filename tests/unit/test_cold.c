@@ -410,6 +410,26 @@ static void test_name_of_one_that_left(void **state)
 	world_free();
 }
 
+static void arrive_unfinished(void)
+{
+	bool sure;
+
+	assert_int_equal(cold_arrive(stores_default(), &arrived, "07", &sure), 0);
+}
+
+/* The name is taken as well by one that came, until that is finished. */
+static void test_name_of_one_that_came(void **state)
+{
+	world_reset(false);
+	arrived = fake_pair_find(0, "web")->cfg;
+	world_in_task(1, arrive_unfinished);
+	assert_true(world_move(0, "beta", plain) < 0);
+	assert_non_null(strstr(world_progress()->reason, "a VM of that name is kept here"));
+	assert_true(world_has(0, "web"));
+	assert_non_null(strstr(world_text(1, "main", "vm/web/vm.conf"), "# arrived 07"));
+	world_free();
+}
+
 static void test_resume_sends_the_rest(void **state)
 {
 	uint64_t first, all;
@@ -512,6 +532,7 @@ int main(void)
 	    cmocka_unit_test(test_damaged_copy),
 	    cmocka_unit_test(test_what_the_target_remembers),
 	    cmocka_unit_test(test_name_of_one_that_left),
+	    cmocka_unit_test(test_name_of_one_that_came),
 	    cmocka_unit_test(test_here),
 	    cmocka_unit_test(test_here_needs_a_disk),
 	    cmocka_unit_test(test_here_loses_power),

@@ -27,6 +27,8 @@ struct kind {
 	void (*again)(const struct kind *k);
 };
 
+#define CONF "vm/web/vm.conf"
+
 static uint32_t id;
 
 static int wait(int host)
@@ -115,11 +117,23 @@ static void check_two(const struct kind *k, enum fault f)
 	operator_decides();
 	operator_tidies_up(f);
 	who = owner();
-	if (fault_lives(who)) {
+	assert_true(fault_has(0, CONF) || fault_has(1, CONF)); /* 'define' finds it */
+	if (fault_lives(who))
 		assert_true(fault_runs(who));
+	if (fault_lives(who) && f != FAULT_TARGET_FULL && f != FAULT_TARGET_FAILS) {
+		assert_true(fault_has(who, CONF));
 		assert_false(fault_has(who, "vm/web/undefined"));
 	}
 	world_check_stores();
+}
+
+/* The one that has it defines it at its next start, the other one does not. */
+static void check_definitions(int who)
+{
+	assert_true(fault_has(who, CONF));
+	assert_false(fault_has(who, "vm/web/undefined"));
+	assert_false(fault_has(!who, CONF));
+	assert_true(fault_has(!who, "vm/web/undefined"));
 }
 
 static void again_two(const struct kind *k)
@@ -132,8 +146,7 @@ static void again_two(const struct kind *k)
 	assert_int_equal(wait(who), 0);
 	assert_true(fault_runs(!who));
 	assert_int_equal(owner(), !who);
-	assert_false(fault_has(!who, "vm/web/undefined"));
-	assert_true(fault_has(who, "vm/web/undefined"));
+	check_definitions(!who);
 }
 
 /* ---- off ----------------------------------------------------------------------------- */
