@@ -45,6 +45,10 @@ def hosts(lab):
         host.kill()
 
 
+def objects(host):
+    return set(re.findall(r"^(\S+/\S+)", host.ok("store-list main").text, re.M))
+
+
 def move(source, target):
     before = source.follow("web", 2)
     text = source.ok(f"migrate web {target.name} --verify --max-downtime 2000", MOVE_TIMEOUT).text
@@ -53,6 +57,9 @@ def move(source, target):
     assert "every page compared: equal" in text
     assert source.state("web") is None and target.state("web") == "running"
     assert DISK in target.ok("info web").text
+    # the definition went along, with its boot file: each host knows after a restart who has it
+    assert {DISK, "vm/web/vm.conf", "vm/web/kernel"} <= objects(target)
+    assert not {DISK, "vm/web/vm.conf", "vm/web/kernel"} & objects(source)
     after = target.follow("web", 3)
     after.after(before)
     assert after.disk_ok > before.disk_ok
