@@ -47,6 +47,9 @@ int definition_keep(struct move *m)
 		log_warn("migrate: %s: its definition is not kept here: %s; when that is mended, "
 			 "'keep %s', else a restart of this host forgets it",
 			 m->p.vm, why[0] ? why : err_text(err), m->p.vm);
+	else
+		log_info("migrate: %s: its definition is kept in datastore %s", m->p.vm,
+			 stores_name(stores_default()));
 	return err;
 }
 

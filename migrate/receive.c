@@ -219,7 +219,11 @@ void receive_failed(struct receiver *rx, int err)
 	if (!m->p.reason[0])
 		str_copy(m->p.reason, m->st.reason[0] ? m->st.reason : err_text(err),
 			 sizeof(m->p.reason));
-	log_warn("migrate: %s is not taken in: %s", m->p.vm[0] ? m->p.vm : "a VM", m->p.reason);
+	if (err == -E_CLOSED && rx->phase == PHASE_RESERVE && !m->copied && !rx->file_count)
+		log_info("migrate: %s: %s made its checks, and sent nothing", m->p.vm, m->p.peer);
+	else
+		log_warn("migrate: %s is not taken in: %s", m->p.vm[0] ? m->p.vm : "a VM",
+			 m->p.reason);
 	receive_undo(rx);
 	move_send_error(m, err);
 }

@@ -42,8 +42,10 @@ static int judge(struct move *m)
 	char line[160];
 
 	for (unsigned i = 0; check_text(m->checks, i, line, sizeof(line)); i++)
-		if (m->checks->list[i].result != CHECK_PASSED)
+		if (m->checks->list[i].result == CHECK_FAILED)
 			log_warn("migrate: %s: check: %s", m->p.vm, line);
+		else if (m->checks->list[i].result == CHECK_NOTE)
+			log_info("migrate: %s: check: %s", m->p.vm, line);
 	if (!m->checks->failed)
 		return 0;
 	check_reason(m->checks, m->st.reason, sizeof(m->st.reason));

@@ -51,10 +51,11 @@ def objects(host):
 
 def move(source, target):
     before = source.follow("web", 2)
-    text = source.ok(f"migrate web {target.name} --verify --max-downtime 2000", MOVE_TIMEOUT).text
+    result = source.ok(f"migrate web {target.name} --verify --max-downtime 2000", MOVE_TIMEOUT)
+    text = result.text
     assert re.search(r"note +disk vda is copied +4 MiB +to datastore main", text)
     assert re.search(r"disks of 4194304 bytes: \d+ bytes sent, \d+ as holes", text)
-    assert "every page compared: equal" in text
+    assert "every page compared: equal" in result.lines
     assert source.state("web") is None and target.state("web") == "running"
     assert DISK in target.ok("info web").text
     # the definition went along, with its boot file: each host knows after a restart who has it
