@@ -361,11 +361,12 @@ UNITS += queue
 UNIT_queue := $(UNIT_move) migrate/plan.c migrate/queue.c kernel/lib/format.c
 UNITS += commands_pool
 UNIT_commands_pool = $(UNIT_queue) $(UNIT_console) migrate/plan_balance.c $(addprefix migrate/,pool.c commands_pool.c commands_queue.c commands_audit.c commands_move.c move_options.c)
-UNITS += save stores vm_store localdisk
+UNITS += save stores ds_disk vm_store localdisk
 UNIT_vm_store = $(SRC_ds) vmm/vm_store.c vmm/vm_log.c vmm/vm_config.c vmm/vm_config_check.c vmm/vm_config_text.c \
                 tests/unit/fake_disk.c tests/unit/fake_fiber.c tests/unit/fake_kernel.c $(UNIT_LIB)
 UNIT_stores = $(SRC_ds) kernel/store/stores.c kernel/store/stores_shared.c kernel/store/partition.c kernel/store/ds_disk.c kernel/store/blkdev.c \
               tests/unit/fake_fiber.c tests/unit/fake_kernel.c $(UNIT_LIB)
+UNIT_ds_disk = $(SRC_ds) kernel/store/ds_disk.c kernel/store/blkdev.c tests/unit/fake_fiber.c tests/unit/fake_kernel.c $(UNIT_LIB)
 UNIT_save = $(sort $(UNIT_MOVES) $(filter-out migrate/commands_save.c,$(SRC_save)) $(SRC_ds) tests/unit/fake_disk.c)
 UNITS += snapshot
 UNIT_snapshot = $(sort $(UNIT_save) $(filter-out migrate/commands_snapshot.c,$(SRC_snapshot)) vmm/vm_config_text.c)

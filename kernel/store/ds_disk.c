@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A guest's disk in a datastore: a queue, and a task that makes the datastore's
- * blocking calls for it. In order, so that a flush covers what completed before it.
+ * A guest's disk in a datastore. What needs no change of the map goes straight to the
+ * datastore's device, several requests at once; for the rest there is a queue, and a task that
+ * makes the datastore's blocking calls, one after the other.
  */
 #include "kernel/store/ds_disk.h"
 
@@ -9,13 +10,23 @@
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "kernel/mem.h"
+#include "kernel/store/ds_inner.h"
 #include "kernel/task.h"
 #include "kernel/time.h"
+
+#define DIRECT_MAX 32 /* as many as a guest's disk has; more go through the queue */
+
+/* A request of ours to the device, on behalf of one to the disk. */
+struct direct {
+	struct blk_request rq;
+	struct blk_request *of; /* NULL: free */
+};
 
 struct ds_disk {
 	struct list node; /* among the open ones */
 	struct blkdev bd;
 	struct ds_object *object;
+	struct direct direct[DIRECT_MAX];
 	struct list queue;
 	struct waitq wake;
 	bool readonly, closing;
@@ -30,6 +41,50 @@ static struct ds_disk *from_bd(struct blkdev *bd)
 	return container_of(bd, struct ds_disk, bd);
 }
 
+static void direct_done(struct blk_request *rq, int err)
+{
+	struct direct *slot = container_of(rq, struct direct, rq);
+	struct blk_request *of = slot->of;
+	struct ds_disk *d = rq->ctx;
+
+	slot->of = NULL;
+	ds_direct_end(d->object, of->op);
+	blkdev_end(&d->bd, of, err);
+	if (d->closing)
+		waitq_wake_all(&d->wake);
+}
+
+static struct direct *direct_free(struct ds_disk *d)
+{
+	for (unsigned i = 0; i < DIRECT_MAX; i++)
+		if (!d->direct[i].of)
+			return &d->direct[i];
+	return NULL;
+}
+
+/* Does not block. The fragments are the guest's: nothing is copied but where they are. */
+static bool go_direct(struct ds_disk *d, struct blk_request *of)
+{
+	struct blkdev *device = ds_device(ds_object_store(d->object));
+	struct direct *slot = direct_free(d);
+
+	if (!slot || !ds_direct_begin(d->object, of, &slot->rq.sector))
+		return false;
+	slot->of = of;
+	slot->rq.op = of->op;
+	slot->rq.sectors = of->sectors;
+	slot->rq.frag_count = of->op == BLK_FLUSH ? 0 : of->frag_count;
+	memcpy(slot->rq.frags, of->frags, slot->rq.frag_count * sizeof(of->frags[0]));
+	slot->rq.done = direct_done;
+	slot->rq.ctx = d;
+	if (!device->ops->submit(device, &slot->rq))
+		return true;
+	/* The slow way asks again and says why not. */
+	slot->of = NULL;
+	ds_direct_end(d->object, of->op);
+	return false;
+}
+
 static int submit(struct blkdev *bd, struct blk_request *rq)
 {
 	struct ds_disk *d = from_bd(bd);
@@ -40,6 +95,8 @@ static int submit(struct blkdev *bd, struct blk_request *rq)
 	err = blkdev_begin(bd, rq);
 	if (err)
 		return err;
+	if (go_direct(d, rq))
+		return 0;
 	list_append(&d->queue, &rq->node);
 	waitq_wake_all(&d->wake);
 	return 0;
@@ -82,7 +139,7 @@ static void disk_task(void *arg)
 {
 	struct ds_disk *d = arg;
 
-	while (!d->closing || !list_empty(&d->queue)) {
+	while (!d->closing || d->bd.inflight) {
 		struct blk_request *rq;
 
 		if (list_empty(&d->queue)) {
@@ -91,7 +148,9 @@ static void disk_task(void *arg)
 		}
 		rq = list_entry(d->queue.next, struct blk_request, node);
 		list_remove(&rq->node);
-		blkdev_end(&d->bd, rq, carry_out(d, rq));
+		/* What kept it may be over: a change of the map, most slots taken. */
+		if (!go_direct(d, rq))
+			blkdev_end(&d->bd, rq, carry_out(d, rq));
 	}
 	list_remove(&d->node);
 	let_go(d);

@@ -6,7 +6,7 @@
 #include "kernel/store/datastore.h"
 
 /*
- * Requests are carried out in order by a task of the disk's own; a flush makes the store
+ * Requests are carried out side by side, as on any disk; a flush makes what completed before it
  * durable. Does not block. -E_NOENT, -E_INVAL (no disk, or not whole sectors), -E_BUSY (open
  * already, and one of both may write), -E_NOMEM.
  */
@@ -27,7 +27,7 @@ void ds_disk_leave(struct blkdev *bd);
 int must_check ds_disk_commit(struct blkdev *bd);
 /* It went to another host: its object is removed once it is closed. */
 void ds_disk_give_up(struct blkdev *bd);
-/* No request may be in flight. Does not block: the object is let go of soon after. */
+/* Does not block: the object is let go of soon after, once no request is in flight any more. */
 void ds_disk_close(struct blkdev *bd);
 
 #endif

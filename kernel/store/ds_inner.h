@@ -65,7 +65,7 @@ struct datastore {
 	struct blkdev *bd;
 	bool readonly;
 	bool locked, reap;
-	struct waitq unlocked, thawed;
+	struct waitq unlocked, drained;
 	struct ds_super super; /* as it is durable */
 	uint64_t serial;       /* highest that may be on the device */
 	struct ds_layout at;
@@ -195,15 +195,16 @@ void ds_free(struct datastore *ds);
 int must_check ds_dev_read(struct datastore *ds, uint64_t at, void *buf, uint64_t len);
 
 /*
- * ds_direct.c. Does not block: may len bytes at offset go straight to the device? Then true, with
- * the first sector there; ds_direct_end when it has completed. A write that is refused, or
- * crosses into a hole or a shared cluster, is for ds_write.
+ * ds_direct.c. Does not block: may rq go straight to the device? Then true, with the first sector
+ * there; ds_direct_end when it has completed, whether or not it worked, before anybody
+ * hears of that. What is refused is for ds_read, ds_write and ds_sync. A direct flush leaves
+ * data_dirty alone: a write of ds_write's may be under way.
  */
-bool ds_direct_begin(struct ds_object *o, uint64_t offset, uint64_t len, bool write,
-		     uint64_t *sector);
-void ds_direct_end(struct ds_object *o, bool wrote);
-bool ds_flush_is_direct(struct ds_object *o); /* nothing of the store is pending */
-void ds_freeze(struct ds_object *o);	      /* blocks until no direct request is at the device */
+bool ds_direct_begin(struct ds_object *o, const struct blk_request *rq, uint64_t *sector);
+void ds_direct_end(struct ds_object *o, enum blk_op op);
+/* Blocks until no direct request of o is at the device; with the store locked. No new ones begin
+ * until ds_thaw. Who changes o's map or how many use its clusters does so in between. */
+void ds_freeze(struct ds_object *o);
 void ds_thaw(struct ds_object *o);
 
 #endif

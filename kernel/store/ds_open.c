@@ -80,7 +80,7 @@ static int ds_alloc(struct blkdev *bd, const struct ds_super *super, struct data
 	ds->next_id = MAX(super->next_id, 1u);
 	list_init(&ds->objects);
 	waitq_init(&ds->unlocked);
-	waitq_init(&ds->thawed);
+	waitq_init(&ds->drained);
 	ds->bounce = pages_alloc(DS_IO_ORDER);
 	ds->meta = pages_alloc(DS_IO_ORDER);
 	ds->batch = kzalloc(DS_PENDING * sizeof(ds->batch[0]));

@@ -28,6 +28,7 @@ struct guest_write {
 };
 static struct guest_write writes[64];
 static unsigned write_count, op_now;
+unsigned script_directs;
 
 static void note_write(unsigned first, unsigned count, uint32_t stamp)
 {
@@ -35,7 +36,23 @@ static void note_write(unsigned first, unsigned count, uint32_t stamp)
 	writes[write_count++] = (struct guest_write){op_now, first, count, stamp};
 }
 
-static int guest_write(unsigned first, unsigned count)
+/* As a guest's disk does it: straight to the device where that is allowed. */
+static int guest_put(unsigned first, unsigned count, bool direct)
+{
+	struct blk_request rq = {.op = BLK_WRITE, .sector = first, .sectors = count};
+	uint64_t sector;
+	int err;
+
+	if (!direct || !ds_direct_begin(guest, &rq, &sector))
+		return ds_write(guest, (uint64_t)first * SECTOR_SIZE, script_buf,
+				(uint64_t)count * SECTOR_SIZE);
+	err = blkdev_write(&fake_disk, sector, count, script_buf);
+	ds_direct_end(guest, BLK_WRITE);
+	script_directs++;
+	return err;
+}
+
+static int guest_write(unsigned first, unsigned count, bool direct)
 {
 	uint32_t stamp = 1000 + op_now * 100 + first % 100, *word = (uint32_t *)script_buf;
 
@@ -44,8 +61,22 @@ static int guest_write(unsigned first, unsigned count)
 	for (unsigned i = 0; i < count * SECTOR_SIZE / 4; i++)
 		word[i] = stamp;
 	note_write(first, count, stamp);
-	return ds_write(guest, (uint64_t)first * SECTOR_SIZE, script_buf,
-			(uint64_t)count * SECTOR_SIZE);
+	return guest_put(first, count, direct);
+}
+
+void script_disturb(unsigned i, void (*then)(unsigned i))
+{
+	static uint8_t before[5 * SECTOR_SIZE];
+	const uint64_t at = 10 * SECTOR_SIZE;
+
+	if (!guest || ds_refs(script_ds, ds_map_get(guest, 0)) != 1)
+		return; /* it would take space that the script needs */
+	assert_int_equal(ds_read(guest, at, before, sizeof(before)), 0);
+	op_now = i + 1;
+	assert_int_equal(guest_write(10, 5, true), 0);
+	then(i);
+	assert_int_equal(ds_write(guest, at, before, sizeof(before)), 0);
+	write_count--;
 }
 
 /* May part of a sector hold this, when all up to operation lo is durable and hi may have begun? */
@@ -156,11 +187,19 @@ static int op_guest(unsigned n)
 }
 static int op_write(unsigned n)
 {
-	return guest_write(n, 5);
+	return guest_write(n, 5, false);
+}
+static int op_direct(unsigned n)
+{
+	return guest_write(n, 5, true);
 }
 static int op_write_far(unsigned n) /* over a cluster's end */
 {
-	return guest_write(n * DS_CLUSTER_SECTORS - 3, 6);
+	return guest_write(n * DS_CLUSTER_SECTORS - 3, 6, false);
+}
+static int op_direct_far(unsigned n)
+{
+	return guest_write(n * DS_CLUSTER_SECTORS - 3, 6, true);
 }
 static int op_sync(unsigned n)
 {
@@ -269,8 +308,10 @@ struct op {
 static const struct op script[] = {
 	HARD(file, 1), HARD(remove_old, 0), HARD(saved, 2), HARD(guest, 0),
 	SOFT(write, 10), HARD(sync, 0), SOFT(write, 12), SOFT(write_far, 3),
-	HARD(file, 3), HARD(snap, 0),
-	SOFT(write, 20), HARD(sync, 0), SOFT(write, 21), SOFT(write_far, 3),
+	SOFT(direct, 11), HARD(sync, 0), SOFT(direct, 10), SOFT(direct_far, 3), HARD(sync, 0),
+	SOFT(direct_far, 3), HARD(file, 3), SOFT(direct, 12), HARD(snap, 0),
+	SOFT(direct, 10), SOFT(write, 20), SOFT(direct, 24), HARD(sync, 0), SOFT(write, 21),
+	SOFT(direct_far, 3), SOFT(direct, 25), HARD(sync, 0), SOFT(direct_far, 3),
 	HARD(move, 0), HARD(log, 4), SOFT(append, 5), SOFT(append, 6), HARD(sync, 0),
 	SOFT(append_far, 1), HARD(log, 6),
 	SOFT(discard, 2), SOFT(write, 2 * DS_CLUSTER_SECTORS), HARD(sync, 0),
@@ -280,7 +321,8 @@ static const struct op script[] = {
 	HARD(remove_big, 0), SOFT(discard, 1), HARD(remove_snap, 0), HARD(small, 0),
 };
 static const struct op ending[] = {
-	SOFT(write, 14), SOFT(write_far, 4), HARD(sync, 0),
+	SOFT(write, 14), SOFT(direct, 16), SOFT(write_far, 4), HARD(sync, 0),
+	SOFT(direct, 15), HARD(sync, 0),
 	SOFT(append, 1), SOFT(append, 2), HARD(sync, 0),
 };
 /* clang-format on */

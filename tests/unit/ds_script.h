@@ -48,6 +48,12 @@ unsigned script_durable_before(unsigned i);
 /* A file of len bytes, committed. */
 int script_make(const char *name, enum ds_kind kind, uint64_t size, uint64_t len, unsigned seed);
 void script_fill(unsigned seed, uint64_t len); /* script_buf */
+extern unsigned script_directs; /* writes of the guest that went straight to the device */
+/*
+ * After operation i has failed: the guest writes, straight to the device if it may, then is
+ * called, and what was there before is put back.
+ */
+void script_disturb(unsigned i, void (*then)(unsigned i));
 extern uint8_t script_buf[4 * DS_CLUSTER];
 
 #endif

@@ -51,6 +51,7 @@ static void test_power(void **state)
 
 	script_run(true);
 	assert_int_not_equal(script_ds->super.generation, generation); /* the log wrapped */
+	assert_in_range(script_directs, 10, UINT32_MAX);
 	script_unmount();
 	for (unsigned at = 0; at <= fake_trace_count; at++) {
 		bool plain = at < fake_trace_count && inside_data(at);

@@ -37,6 +37,7 @@ static void failed_then_cut(unsigned i)
 	struct ds_stat st;
 
 	cut_now(i);
+	script_disturb(i, cut_now);
 	ds_status(script_ds, &st);
 	assert_int_equal(ds_create(script_ds, "temp", DS_SAVED, 0, &o), 0);
 	script_fill(99, C);
