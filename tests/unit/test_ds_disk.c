@@ -25,7 +25,7 @@
 
 static uint8_t medium[SECTORS][SECTOR_SIZE], cache[SECTORS][SECTOR_SIZE];
 static struct blk_request *queue[OPS_MAX];
-static unsigned queued, ops_count, data_ops, flushes;
+static unsigned queued, peak, ops_count, data_ops, flushes;
 static bool hold; /* requests for objects stay in the queue */
 static int fail_with, refuse_with;
 static struct timer work;
@@ -69,6 +69,7 @@ static int submit(struct blkdev *bd, struct blk_request *rq)
 	}
 	assert_in_range(queued, 0, OPS_MAX - 1);
 	queue[queued++] = rq;
+	peak = MAX(peak, queued);
 	ops_count++;
 	data_ops += rq->op != BLK_FLUSH && rq->sector >= DATA;
 	flushes += rq->op == BLK_FLUSH;
@@ -105,7 +106,7 @@ static void release(void)
 
 static void counts_reset(void)
 {
-	ops_count = data_ops = flushes = 0;
+	ops_count = data_ops = flushes = peak = 0;
 }
 
 /* ---- the store, and a disk in it ---- */
@@ -276,8 +277,8 @@ static void not_in_one_run(void)
 
 	assert_int_equal(ds_discard(object(), 2 * C, C), 0);
 	assert_int_equal(ds_sync(ds), 0);
-	start(0, BLK_READ, 2 * C, 4 * PIECE);
 	counts_reset();
+	start(0, BLK_READ, 2 * C, 4 * PIECE);
 	finish(0, 0);
 	assert_int_equal(ops_count, 0);
 	for (unsigned i = 0; i < sizeof(buf[0]); i++)
@@ -369,10 +370,44 @@ static void flushes_cover(void)
 	expect("disk/web", 2 * C, 13);
 }
 
-/* The device's flush came too early for a write that is still under way: it stays to be done. */
+static int change_result;
+
+/* As what a move brings. */
+static void write_task(void *arg)
+{
+	static uint8_t data[C];
+
+	memset(data, 33, sizeof(data));
+	change_result = ds_write(object(), 0, data, sizeof(data));
+}
+
+/* A flush that came too early for a write under way: its flush stays to be done. */
 static void flush_beside_write(void)
 {
+	struct blkdev *first = disk, *second;
+	struct ds_object *o;
+
+	assert_int_equal(ds_create(ds, "disk/db", DS_DISK, C, &o), 0);
+	assert_int_equal(ds_commit(o), 0);
+	ds_put(o);
+	assert_int_equal(ds_disk_open(ds, "disk/db", false, &second), 0);
 	assert_int_equal(ds_sync(ds), 0);
+	hold = true;
+	assert_non_null(task_create("changer", write_task, NULL));
+	wait_a_while();
+	assert_int_equal(held(), 1);
+	disk = second; /* for it nothing is pending */
+	counts_reset();
+	flush(1);
+	assert_int_equal(flushes, 1);
+	disk = first;
+	release();
+	wait_a_while();
+	assert_int_equal(ds_sync(ds), 0);
+	ds_disk_close(second);
+	cut_power();
+	expect("disk/web", 0, 33);
+	/* The same beside a direct write. */
 	hold = true;
 	write_byte(0, 0, 21);
 	assert_int_equal(ds_sync(ds), 0);
@@ -386,8 +421,6 @@ static void flush_beside_write(void)
 
 /* ---- who changes the map ---- */
 
-static int change_result;
-
 static void clone_task(void *arg)
 {
 	change_result = ds_clone(ds, "disk/web", "snap");
@@ -396,15 +429,6 @@ static void clone_task(void *arg)
 static void discard_task(void *arg)
 {
 	change_result = ds_discard(object(), 0, C);
-}
-
-/* As what a move brings. */
-static void write_task(void *arg)
-{
-	static uint8_t data[C];
-
-	memset(data, 33, sizeof(data));
-	change_result = ds_write(object(), 0, data, sizeof(data));
 }
 
 static void meets(void (*changer)(void *arg), uint8_t at_last)
@@ -449,9 +473,14 @@ static void snapshot(void)
 	assert_non_null(task_create("changer", clone_task, NULL));
 	wait_a_while();
 	write_byte(1, 0, 42);
+	for (unsigned i = 2; i < 8; i++)
+		start(i, BLK_READ, 2 * C, 4 * PIECE);
+	assert_int_equal(held(), 1);
+	counts_reset();
 	release();
-	finish(0, 0);
-	finish(1, 0);
+	for (unsigned i = 0; i < 8; i++)
+		finish(i, 0);
+	assert_in_range(peak, 6, OPS_MAX); /* once it is over they go side by side */
 	assert_int_equal(change_result, 0);
 	expect("snap", 0, 41);
 	expect("disk/web", 0, 42);
@@ -463,6 +492,8 @@ static void snapshot(void)
 /* Shared clusters are read where they are, and written elsewhere. */
 static void shared(void)
 {
+	struct ds_object *snap;
+
 	assert_int_equal(ds_clone(ds, "disk/web", "snap"), 0);
 	memset(buf[3], 0, sizeof(buf[3]));
 	start(3, BLK_READ, 0, 4 * PIECE);
@@ -476,6 +507,17 @@ static void shared(void)
 	finish(1, 0);
 	expect("disk/web", C, 51);
 	expect("disk/web", C + 4 * PIECE, 52);
+	flush(0);
+	/* Of two clusters side by side one is shared. */
+	assert_int_equal(ds_get(ds, "snap", &snap), 0);
+	assert_int_equal(ds_discard(snap, 3 * C, C), 0);
+	ds_put(snap);
+	assert_int_equal(ds_sync(ds), 0);
+	write_byte(0, 4 * C - 2 * PIECE, 54);
+	assert_int_equal(queued, 0);
+	finish(0, 0);
+	expect("disk/web", 4 * C - PIECE, 54);
+	expect("disk/web", 4 * C + PIECE, 54);
 	flush(0);
 	assert_int_equal(ds_remove(ds, "snap"), 0);
 	write_byte(0, 0, 53);
