@@ -3,8 +3,8 @@
  * A datastore: a formatted block device that holds named objects (configurations,
  * disks, saved VMs, logs). Power lost at any write leaves each object old or new
  * (docs/datastore.md). Calls block unless they say otherwise; one store serves one
- * caller at a time, the others wait. Who may write to shared storage is decided by
- * the caller (AoE reservation) before ds_open.
+ * caller at a time, the others wait (guests' disks mostly go past it: ds_disk.h). Who may write
+ * to shared storage is decided by the caller (AoE reservation) before ds_open.
  */
 #ifndef KERNEL_STORE_DATASTORE_H
 #define KERNEL_STORE_DATASTORE_H
@@ -62,8 +62,8 @@ int must_check ds_open(struct blkdev *bd, const char *host, bool readonly, struc
 		       char *why, size_t why_size);
 /* -E_BUSY while objects are open; on any other error it is closed all the same. */
 int must_check ds_close(struct datastore *ds);
-/* Let go of it with nothing written, open objects too (no other call may use them any more): the
- * device belongs to another host now. Does not block. */
+/* Let go of it with nothing written, open objects too (no other call may use them any more, no
+ * disk in it has a request in flight): the device belongs to another host now. Does not block. */
 void ds_abandon(struct datastore *ds);
 void ds_status(struct datastore *ds, struct ds_stat *out); /* does not block */
 struct blkdev *ds_device(struct datastore *ds);

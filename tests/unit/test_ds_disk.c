@@ -565,6 +565,19 @@ static void device_fails(void)
 	assert_int_equal(queued, 1);
 	finish(0, 0);
 	expect("disk/web", C, 72);
+	/* Who waits for a write that fails does not wait for ever. */
+	hold = true;
+	write_byte(0, C, 74);
+	change_result = 1;
+	assert_non_null(task_create("changer", discard_task, NULL));
+	wait_a_while();
+	assert_int_equal(change_result, 1);
+	fail_with = -E_IO;
+	release();
+	finish(0, -E_IO);
+	wait_a_while();
+	assert_int_equal(change_result, 0);
+	fail_with = 0;
 	/* Part of a write that failed may have arrived: the next flush covers it. */
 	assert_int_equal(ds_sync(ds), 0);
 	fail_with = -E_IO;
