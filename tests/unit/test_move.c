@@ -8,6 +8,7 @@
 
 #include "kernel/lib/format.h"
 #include "tests/unit/fake_pair.h"
+#include "vmm/vm_store.h"
 
 #define MEMORY (4 * MiB)
 
@@ -15,8 +16,27 @@ static struct vm *vm;
 static uint8_t *before; /* the guest's memory when it last stood at the source */
 static uint32_t id;
 
+/* Notes that the VM is not to be defined at the next start of a host. */
+static bool marked[HOSTS];
+static unsigned marks;
+
+bool vm_store_undefined(const char *name)
+{
+	return marked[fake_host];
+}
+
+int vm_store_mark(const char *name, bool undefined)
+{
+	assert_string_equal(name, "web");
+	marked[fake_host] = undefined;
+	marks++;
+	return 0;
+}
+
 static void begin(bool shared)
 {
+	memset(marked, 0, sizeof(marked));
+	marks = 0;
 	fake_pair_reset();
 	vm = fake_pair_vm(MEMORY, shared);
 	before = NULL;
@@ -784,6 +804,34 @@ static void test_promise_is_kept(void **state)
 	assert_true(promised > 0);
 }
 
+/* No shared disk would keep its source from starting it again after a restart: a note does. */
+static void test_leaving_is_noted_before_commit(void **state)
+{
+	static uint64_t ends[4096];
+	unsigned n = learn(false, ends, ARRAY_SIZE(ends));
+
+	for (unsigned heard = 0; heard < 2; heard++) {
+		begin(false);
+		fake_faults.cut_at = ends[n - 1] - !heard; /* COMMIT arrives, or not wholly */
+		fake_faults.cut_parts = true;
+		start((struct migrate_options){.verify = true});
+		fake_fibers_run(60 * NS_PER_S);
+		assert_int_equal(vm->state, VM_IN_DOUBT);
+		assert_true(marked[0]);
+		fake_faults.partition = false;
+		fake_fibers_run(120 * NS_PER_S);
+		assert_int_equal(runs(1), heard);
+		assert_int_equal(marked[0], heard); /* it is here again: so is its definition */
+		finish();
+	}
+	begin(true);
+	start((struct migrate_options){.verify = true});
+	fake_fibers_run(60 * NS_PER_S);
+	assert_true(runs(1));
+	assert_int_equal(marks, 0); /* the storage decides: nothing is written while it stands */
+	finish();
+}
+
 /* The frame that takes the VM back was doubled: carried out, then refused. Only the list counts. */
 static void test_storage_doubles_commands(void **state)
 {
@@ -931,6 +979,7 @@ int main(void)
 	    cmocka_unit_test(test_storage_doubles_commands),
 	    cmocka_unit_test(test_storage_restarts),
 	    cmocka_unit_test(test_storage_restarts_and_link_is_cut),
+	    cmocka_unit_test(test_leaving_is_noted_before_commit),
 	    cmocka_unit_test(test_operator_decides),
 	};
 
