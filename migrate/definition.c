@@ -10,6 +10,8 @@
 #include "migrate/disks.h"
 #include "vmm/vm_store.h"
 
+#define KEEP_NS (60 * NS_PER_S) /* boot files of any size, on a slow disk */
+
 static bool takes_disks(const struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->disk_count; i++)
@@ -75,7 +77,7 @@ static int settle(struct move *m)
 		return -E_CLOSED;
 	m->st.stop = NULL;
 	err = stream_send(&m->st, STREAM_SETTLED, NULL, 0);
-	return err ? err : stream_expect(&m->st, STREAM_SETTLED, &r, time_ns() + MOVE_ANSWER_NS);
+	return err ? err : stream_expect(&m->st, STREAM_SETTLED, &r, time_ns() + KEEP_NS);
 }
 
 void definition_gone(struct move *m)

@@ -19,7 +19,7 @@ PROGRESS_PAUSE = 4  # seconds
 # Of the hosts' serial lines, what tells a newcomer nothing.
 DULL = re.compile(r"BdsDxe|^pagurus: (ACPI|vms/|host\.conf|\d CPU|starting)|^'help' lists|"
                   r"^(acpi|e1000|ata|aoe|mem|net): |^peers: .* is back|^vm \S+: defined|hand-over|"
-                  r"^migrate: every|^migrate: \S+: check: note|^(de|at)tached|^ok$")
+                  r"^migrate: every|^migrate: \S+: (check: note|validated:)|^(de|at)tached|^ok$")
 # A move's own summary: ours stands at the end.
 SUMMARY = re.compile(r"^(migrate: )?\S+: (moved to|blackout|\d+ bytes while|disks of) |"
                      r"^disks of \d+ bytes")
