@@ -375,6 +375,10 @@ int aoe_reserve_set(struct aoe_disk *d, const uint8_t macs[][ETH_ALEN], unsigned
 {
 	int err = storage_command(deadline_ns);
 
+	if (!err && fake_faults.storage_loses_sets_of == fake_host) {
+		task_sleep_until(deadline_ns);
+		err = -E_TIMEDOUT;
+	}
 	if (err)
 		return err;
 	if (fake_storage.count && !storage_listed(d->mac))
@@ -1029,7 +1033,8 @@ void fake_pair_reset(void)
 					   .flip_at = UINT64_MAX,
 					   .storage_restart_after = -1,
 					   .refuse_resume = -1,
-					   .storage_silent_to = -1};
+					   .storage_silent_to = -1,
+					   .storage_loses_sets_of = -1};
 	fake_guest_writes = 0;
 	fake_record_count = 0;
 	links_seen = false;

@@ -23,6 +23,7 @@ struct fake_faults {
 	bool partition;		     /* new links fail, old ones are silent */
 	bool storage_silent;	     /* drops every command */
 	int storage_silent_to;	     /* drops this host's commands; -1: nobody's */
+	int storage_loses_sets_of;   /* that host's reservations, not its looks; -1: nobody's */
 	uint64_t storage_lag[HOSTS]; /* from carrying out this host's command to the answer */
 	bool storage_doubles;	     /* carries a command out twice, answers the second time */
 	int storage_restart_after;   /* commands until it restarts once; -1: never */
