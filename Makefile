@@ -84,7 +84,7 @@ SRC_kernel  += kernel/log.c kernel/panic.c kernel/host_config.c kernel/host_conf
                kernel/commands_disk.c
 # what the processor leaves to us
 SRC_vmm     += vmm/mtrr.c vmm/guest_access.c vmm/decode_operand.c vmm/emulate_alu.c vmm/task_switch.c vmm/task_segments.c
-SRC_vmm     += vmm/commands_vm.c vmm/commands_vm_show.c vmm/commands_vm_top.c vmm/commands_vm_define.c \
+SRC_vmm     += vmm/commands_vm.c vmm/commands_vm_show.c vmm/commands_vm_top.c vmm/commands_vm_define.c vmm/commands_vm_disk.c \
                vmm/commands_vm_console.c
 SRC_migrate += migrate/commands_move.c migrate/move_options.c
 # moves of a VM that is off
@@ -215,7 +215,7 @@ UNIT_console := kernel/console.c kernel/console_help.c kernel/console_out.c \
                 kernel/console_table.c kernel/console_json.c kernel/lib/json.c kernel/console_line.c kernel/console_edit.c kernel/console_complete.c \
                 kernel/lib/err.c kernel/lib/format.c kernel/lib/strutil.c tests/unit/fake_kernel.c
 UNIT_commands_vm = $(UNIT_console) vmm/commands_vm.c vmm/commands_vm_show.c \
-                   vmm/commands_vm_top.c vmm/commands_vm_define.c vmm/commands_vm_console.c
+                   vmm/commands_vm_top.c vmm/commands_vm_define.c vmm/commands_vm_disk.c vmm/commands_vm_console.c
 UNIT_move_options := migrate/move_options.c kernel/lib/format.c kernel/lib/strutil.c
 UNIT_log     := kernel/log.c kernel/lib/format.c kernel/lib/strutil.c
 

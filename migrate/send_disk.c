@@ -312,9 +312,9 @@ void send_disks_gone(struct move *m)
 			log_info("migrate: %s: disk %s: %s still holds what it held at the move",
 				 m->p.vm, d->cfg.name, d->cfg.local);
 		else if (!target_has_it(m))
-			log_warn("migrate: %s: disk %s: %s in datastore %s stays: %s did not say "
-				 "that it has the VM",
-				 m->p.vm, d->cfg.name, d->cfg.object, d->cfg.local, m->p.peer);
+			log_warn("migrate: %s: disk %s: %s did not say that it has the VM: when "
+				 "you have seen it there, 'disk-delete %s %s' here",
+				 m->p.vm, d->cfg.name, m->p.peer, d->cfg.local, d->cfg.object);
 		else if (!disk_has_other_users(&m->vm->cfg, &d->cfg))
 			ds_disk_give_up(d->blk);
 	}

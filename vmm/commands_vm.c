@@ -4,6 +4,7 @@
  * commands_vm_show.c, attaching in commands_vm_console.c, defining in
  * commands_vm_define.c.
  */
+#include "kernel/commands_stores.h"
 #include "vmm/commands_vm_inner.h"
 
 #include "kernel/lib/string.h"
@@ -275,6 +276,19 @@ static const struct command commands[] = {
 	.max_args = 1,
 	.run = commands_run_keep,
 	.complete = commands_complete_vm,
+    },
+    {
+	.name = "disk-delete",
+	.args = "STORE OBJECT [--force]",
+	.summary = "remove a disk, or an unfinished copy, from a datastore",
+	.help =
+	    "Example: disk-delete main disk/web/vda\n"
+	    "Its bytes are gone for good. Not while a VM that is defined here names it; --force\n"
+	    "when a saved VM of that name does not matter any more.\n",
+	.min_args = 2,
+	.max_args = 3,
+	.run = commands_run_disk_delete,
+	.complete = commands_complete_disk,
     },
     {
 	.name = "start",

@@ -11,6 +11,9 @@ int commands_run_list(struct console *con, int argc, char **argv);
 int commands_run_info(struct console *con, int argc, char **argv);
 int commands_run_top(struct console *con, int argc, char **argv);
 int commands_run_console(struct console *con, int argc, char **argv);
+int commands_run_disk_delete(struct console *con, int argc, char **argv);
+/* Offer stores, then the disks in that store. */
+void commands_complete_disk(struct completion *c, int argc, char **argv);
 int commands_run_keep(struct console *con, int argc, char **argv);
 int commands_run_define(struct console *con, int argc, char **argv);
 /* Offer VMs of the file pool that are not defined yet. */

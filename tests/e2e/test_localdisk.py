@@ -109,7 +109,10 @@ def test_snapshots(web_runs):
                                         MOVE_TIMEOUT)
     conch.follow("web", 1).after(again)
     conch.ok("destroy web")
+    conch.fails(f"disk-delete main {DISK}", "a disk of VM web: 'undefine' it first")
     conch.ok("undefine web")
+    conch.ok(f"disk-delete main {DISK}")
+    assert DISK not in objects(conch)
     rows = re.findall(r"^web +(\S+) +\S+ \S+ +1 .* yes +main", whelk.ok("snapshots web").text, re.M)
     assert rows == ["base", "before-move-1"]
     first = json.loads("\n".join(whelk.ok("snapshots web --json").lines))[0]

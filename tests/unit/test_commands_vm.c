@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/commands_stores.h"
 #include "kernel/store/stores.h"
 #include "tests/unit/fake_kernel.h"
 #include "vmm/vm_store.h"
@@ -155,6 +156,68 @@ int vm_store_mark(const char *name, bool undefined)
 {
 	snprintf(marks, sizeof(marks), "%s%s", undefined ? "+" : "-", name);
 	return mark_err;
+}
+
+/* One store with one object; what is asked about it is written down. */
+static struct ds_info object;
+static bool arriving;
+static unsigned holds;
+
+struct datastore *commands_find_store(struct console *con, const char *name)
+{
+	if (!strcmp(name, "main"))
+		return (struct datastore *)1;
+	(void)!console_fail(con, -E_NOENT, "no datastore '%s' is open", name);
+	return NULL;
+}
+
+void commands_complete_store(struct completion *c, int argc, char **argv)
+{
+}
+
+const char *stores_name(const struct datastore *ds)
+{
+	return "main";
+}
+
+void stores_hold(struct datastore *ds)
+{
+	holds++;
+}
+
+void stores_release(struct datastore *ds)
+{
+	holds--;
+}
+
+int ds_find(struct datastore *ds, const char *name, struct ds_info *out)
+{
+	*out = object;
+	return strcmp(name, object.name) ? -E_NOENT : 0;
+}
+
+int ds_next(struct datastore *ds, unsigned *cursor, struct ds_info *out)
+{
+	*out = object;
+	return (*cursor)++ ? -E_NOENT : 0;
+}
+
+struct datastore *stores_find(const char *name)
+{
+	return strcmp(name, "main") ? NULL : (struct datastore *)1;
+}
+
+int ds_remove(struct datastore *ds, const char *name)
+{
+	assert_int_equal(holds, 1);
+	snprintf(did, sizeof(did), "ds_remove %s", name);
+	return next_err;
+}
+
+int vm_store_check_arrival(struct datastore *ds, const char *name, char *why, size_t why_size)
+{
+	snprintf(why, why_size, "it is not finished");
+	return arriving && !strcmp(name, "web") ? -E_BUSY : -E_NOENT;
 }
 
 const struct file *files_find(const char *path)
@@ -521,6 +584,64 @@ static void test_kept_and_saved(void **state)
 	assert_ptr_equal(vms[1], &db);
 }
 
+static void make_object(enum ds_kind kind, const char *name)
+{
+	object = (struct ds_info){.kind = kind};
+	strcpy(object.name, name);
+}
+
+/* A disk is removed when nothing may need it any more. */
+static void test_disk_delete(void **state)
+{
+	make_object(DS_DISK, "disk/web/vda");
+	EXPECT_REFUSED("disk-delete fast disk/web/vda", -E_NOENT, "no datastore 'fast'");
+	EXPECT_REFUSED("disk-delete main disk/web/vdb", -E_NOENT, "'store-list main' shows");
+	EXPECT_REFUSED("disk-delete main disk/web/vda now", -E_INVAL, "expected --force");
+	EXPECT_DONE("disk-delete main disk/web/vda", "ds_remove disk/web/vda");
+	next_err = -E_BUSY;
+	assert_int_equal(run("disk-delete main disk/web/vda"), -E_BUSY);
+	assert_non_null(strstr(out, "a move or another command uses it"));
+	next_err = 0;
+
+	web_saved = true;
+	EXPECT_REFUSED("disk-delete main disk/web/vda", -E_BUSY, "'saved-delete', or --force");
+	EXPECT_DONE("disk-delete main disk/web/vda --force", "ds_remove disk/web/vda");
+	web_saved = false;
+	reverting = true;
+	EXPECT_REFUSED("disk-delete main disk/web/vda --force", -E_BUSY, "'revert' again first");
+	reverting = false;
+	arriving = true;
+	EXPECT_REFUSED("disk-delete main disk/web/vda --force", -E_BUSY, "it is not finished");
+	arriving = false;
+	strcpy(leaving, "leaving/web");
+	EXPECT_REFUSED("disk-delete main disk/web/vda --force", -E_BUSY, "is not settled");
+	leaving[0] = 0;
+
+	/* of a VM, by whatever name it has, also while it has not its whole name yet */
+	web.cfg.disk_count = 1;
+	web.cfg.disks[0].in_store = 1;
+	strcpy(web.cfg.disks[0].local, "main");
+	strcpy(web.cfg.disks[0].object, "disk/old/vdc");
+	EXPECT_DONE("disk-delete main disk/web/vda", "ds_remove disk/web/vda");
+	make_object(DS_DISK, "disk/old/vdc");
+	EXPECT_REFUSED("disk-delete main disk/old/vdc --force", -E_BUSY, "'undefine' it first");
+	make_object(DS_DISK, "disk/old/vdc.part");
+	EXPECT_REFUSED("disk-delete main disk/old/vdc.part", -E_BUSY, "a disk of VM web");
+	make_object(DS_DISK, "disk/old/vdcc");
+	EXPECT_DONE("disk-delete main disk/old/vdcc", "ds_remove disk/old/vdcc");
+	strcpy(web.cfg.disks[0].local, "other");
+	make_object(DS_DISK, "disk/old/vdc");
+	EXPECT_DONE("disk-delete main disk/old/vdc", "ds_remove disk/old/vdc");
+
+	make_object(DS_FILE, "vm/web/vm.conf");
+	EXPECT_REFUSED("disk-delete main vm/web/vm.conf", -E_INVAL, "is no disk");
+	make_object(DS_DISK, "snap/web/base/vda");
+	EXPECT_REFUSED("disk-delete main snap/web/base/vda", -E_INVAL, "'snapshot-delete'");
+	make_object(DS_DISK, "disk/");
+	EXPECT_DONE("disk-delete main disk/", "ds_remove disk/");
+	assert_int_equal(holds, 0);
+}
+
 static void test_console(void **state)
 {
 	EXPECT_REFUSED("console web", -E_STATE, "vm 'web' is off; 'start web' powers it on");
@@ -639,6 +760,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_list_and_info, setup),
 	    cmocka_unit_test_setup(test_define, setup),
 	    cmocka_unit_test_setup(test_kept_and_saved, setup),
+	    cmocka_unit_test_setup(test_disk_delete, setup),
 	    cmocka_unit_test_setup(test_console, setup),
 	    cmocka_unit_test_setup(test_flood, setup),
 	    cmocka_unit_test_setup(test_unseen, setup),
