@@ -101,7 +101,9 @@ int vm_store_keep(const struct vm *vm, char *why, size_t why_size)
 		ksnprintf(why, why_size, "no datastore is open here; 'stores' shows why");
 	} else if (c && text) {
 		*c = vm->cfg;
+		stores_hold(ds);
 		err = keep(ds, c, text);
+		stores_release(ds);
 		if (err)
 			ksnprintf(why, why_size, "%s%s", err_text(err),
 				  err == -E_NOENT ? " (a boot file)" : "");
@@ -316,16 +318,23 @@ int vm_store_mark(const char *name, bool undefined)
 	if (!ds)
 		return 0;
 	ksnprintf(object, sizeof(object), PREFIX "%.31s" UNDEFINED, name);
-	if (undefined)
-		return ds_write_whole(ds, object, NULL, 0);
-	err = ds_remove(ds, object);
+	stores_hold(ds);
+	err = undefined ? ds_write_whole(ds, object, NULL, 0) : ds_remove(ds, object);
+	stores_release(ds);
 	return err == -E_NOENT ? 0 : err;
 }
 
 int vm_store_gone(const char *name)
 {
 	struct datastore *ds = stores_default();
-	int err = vm_store_mark(name, true);
+	int err;
 
-	return err || !ds ? err : vm_store_remove(ds, name);
+	if (!ds)
+		return 0;
+	stores_hold(ds);
+	err = vm_store_mark(name, true);
+	if (!err)
+		err = vm_store_remove(ds, name);
+	stores_release(ds);
+	return err;
 }

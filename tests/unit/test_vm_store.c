@@ -27,12 +27,19 @@ struct datastore *stores_default(void)
 	return ds;
 }
 
+static unsigned holds, held; /* now, and ever */
+
 void stores_hold(struct datastore *s)
 {
+	assert_ptr_equal(s, ds);
+	holds++;
+	held++;
 }
 
 void stores_release(struct datastore *s)
 {
+	assert_ptr_equal(s, ds);
+	holds--;
 }
 
 uint64_t rtc_now(void)
@@ -288,6 +295,28 @@ static void unmark(void)
 	result = vm_store_mark("web", false);
 }
 
+static void gone(void)
+{
+	result = vm_store_gone("web");
+}
+
+/* They block: 'store-close' must not take the datastore away meanwhile. */
+static void test_store_is_held(void **state)
+{
+	static void (*const calls[])(void) = {keep, mark, unmark, gone};
+
+	add_file("moved/12/web", "the kernel");
+	add_file("vms/web/initrd", "the initrd");
+	add_file("m", "a module");
+	for (unsigned i = 0; i < ARRAY_SIZE(calls); i++) {
+		held = 0;
+		in_task(calls[i]);
+		assert_int_equal(result, 0);
+		assert_int_not_equal(held, 0);
+		assert_int_equal(holds, 0);
+	}
+}
+
 static void test_undefined_over_a_restart(void **state)
 {
 	in_task(unmark);
@@ -371,6 +400,7 @@ int main(void)
 	    T(test_not_kept),
 	    T(test_unfinished_arrival_is_not_defined),
 	    T(test_undefined_over_a_restart),
+	    T(test_store_is_held),
 	    T(test_bad_definition),
 	    T(test_log),
 	};
