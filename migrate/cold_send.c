@@ -217,15 +217,21 @@ static void went(struct move *m)
 
 void cold_task(void *arg)
 {
+	struct datastore *home = stores_default(); /* what is noted there must be found again */
 	struct move *m = arg;
-	int err = send_cold(m);
+	int err;
 
+	if (home)
+		stores_hold(home);
+	err = send_cold(m);
 	if (err < 0)
 		err = send_last_words(m, err);
 	if (err)
 		stays_here(m, err);
 	else
 		went(m);
+	if (home)
+		stores_release(home);
 	move_end(m, err < 0 ? err : 0);
 	if (err >= 0)
 		send_log_summary(m);

@@ -54,7 +54,7 @@ struct blkdev *stores_disk(const struct datastore *ds)
 static void count_hold(const struct datastore *ds, int by)
 {
 	for (unsigned i = 0; i < store_count; i++)
-		if (stores[i].ds == ds)
+		if (ds && stores[i].ds == ds)
 			stores[i].holds += (unsigned)by;
 }
 

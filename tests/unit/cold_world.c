@@ -151,12 +151,16 @@ bool stores_use_disk(const struct blkdev *bd)
 	return false;
 }
 
+unsigned world_holds[HOSTS];
+
 void stores_hold(struct datastore *ds)
 {
+	world_holds[fake_host] += ds == stores_default();
 }
 
 void stores_release(struct datastore *ds)
 {
+	world_holds[fake_host] -= ds == stores_default();
 }
 
 bool log_next(uint64_t *cursor, struct log_line *out)
@@ -342,6 +346,7 @@ void world_reset(bool shared)
 	static const uint8_t kernel[3000] = "kernel";
 
 	fake_pair_reset();
+	memset(world_holds, 0, sizeof(world_holds));
 	with_shared = shared;
 	world_no_store = false;
 	for (int h = 0; h < HOSTS; h++) {

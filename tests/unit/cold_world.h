@@ -22,9 +22,10 @@ struct world_host {
 	int flip_after;	 /* clusters until one reaches the medium with a bit changed; -1: none */
 };
 extern struct world_host world_hosts[HOSTS];
-extern bool world_started[HOSTS]; /* vm_start was called there */
-extern bool world_no_store;	  /* beta has none */
-extern bool world_no_vm;	  /* the next world begins without one */
+extern unsigned world_holds[HOSTS]; /* of the default store: it cannot be closed meanwhile */
+extern bool world_started[HOSTS];   /* vm_start was called there */
+extern bool world_no_store;	    /* beta has none */
+extern bool world_no_vm;	    /* the next world begins without one */
 
 /* "web" on alpha, off and kept: vda in datastore main, vdb raw, perhaps vdc shared; its log. */
 void world_reset(bool shared);

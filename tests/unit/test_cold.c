@@ -410,6 +410,27 @@ static void test_name_of_one_that_left(void **state)
 	world_free();
 }
 
+static unsigned held[HOSTS];
+
+static void note_holds(const char *line)
+{
+	if (strstr(line, "stage 4") || strstr(line, "stage 5"))
+		held[fake_host] += world_holds[fake_host] > 0;
+}
+
+/* What is noted in a default datastore must be found again: it cannot be closed meanwhile. */
+static void test_store_is_held(void **state)
+{
+	world_reset(false);
+	fake_log_hook = note_holds;
+	assert_int_equal(world_move(0, "beta", plain), 0);
+	fake_log_hook = NULL;
+	assert_int_equal(held[0], 2);
+	assert_int_equal(held[1], 2);
+	assert_int_equal(world_holds[0] + world_holds[1], 0);
+	world_free();
+}
+
 static void arrive_unfinished(void)
 {
 	bool sure;
@@ -533,6 +554,7 @@ int main(void)
 	    cmocka_unit_test(test_what_the_target_remembers),
 	    cmocka_unit_test(test_name_of_one_that_left),
 	    cmocka_unit_test(test_name_of_one_that_came),
+	    cmocka_unit_test(test_store_is_held),
 	    cmocka_unit_test(test_here),
 	    cmocka_unit_test(test_here_needs_a_disk),
 	    cmocka_unit_test(test_here_loses_power),
