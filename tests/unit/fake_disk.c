@@ -73,6 +73,14 @@ static bool kept(unsigned *seed)
 	return *seed & 1;
 }
 
+/* Of a write that no flush followed: is it on the medium? */
+static bool survives(unsigned event, unsigned count, unsigned keep, unsigned *seed)
+{
+	if (keep == FAKE_KEEP_LAST)
+		return event + 1 == count;
+	return !keep || (keep > 1 && kept(seed));
+}
+
 void fake_disk_crash(unsigned count, unsigned keep, unsigned torn)
 {
 	unsigned flushed = 0, seed = keep * 2654435761u + count;
@@ -87,7 +95,7 @@ void fake_disk_crash(unsigned count, unsigned keep, unsigned torn)
 	for (unsigned i = 0; i < count; i++) {
 		const struct fake_event *e = &fake_trace[i];
 
-		if (!e->data || (i > flushed && (keep == 1 || (keep > 1 && !kept(&seed)))))
+		if (!e->data || (i > flushed && !survives(i, count, keep, &seed)))
 			continue;
 		if (i > flushed) {
 			last = e->sector;

@@ -33,10 +33,13 @@ extern struct fake_event *fake_trace;
 extern unsigned fake_trace_count;
 void fake_trace_start(void); /* from the present contents on */
 void fake_trace_stop(void);
+
+#define FAKE_KEEP_LAST UINT32_MAX
 /*
  * The medium after power was lost before event number count: what was flushed, and of the
- * writes since then all (keep 0), none (1), or some by the seed in keep (2..). torn: of the last
- * write that is there only so many bytes are (0: all).
+ * writes since then all (keep 0), none (1), the last one alone, which overtook the others
+ * (FAKE_KEEP_LAST), or some by the seed in keep (2..). torn: of the last write that is there only
+ * so many bytes are (0: all).
  */
 void fake_disk_crash(unsigned count, unsigned keep, unsigned torn);
 

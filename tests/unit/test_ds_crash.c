@@ -64,9 +64,10 @@ static void test_power(void **state)
 			continue;
 		cut(at, 0, 8 + at % 62 * 8);
 		cut(at, 1, 0);
+		cut(at, FAKE_KEEP_LAST, 0);
 		for (unsigned seed = 2; seed < 5; seed++)
 			cut(at, seed, seed & 1 ? 256 : 0);
-		cuts += 5;
+		cuts += 6;
 	}
 	assert_in_range(cuts, fake_trace_count, UINT32_MAX);
 }
