@@ -27,7 +27,7 @@ struct datastore *stores_default(void)
 	return ds;
 }
 
-static unsigned holds, held; /* now, and ever */
+static unsigned holds, held, unheld; /* now, and ever; looks at files without */
 
 void stores_hold(struct datastore *s)
 {
@@ -71,6 +71,7 @@ static unsigned pool_count;
 
 const struct file *files_find(const char *path)
 {
+	unheld += !holds;
 	for (unsigned i = 0; i < pool_count; i++)
 		if (!strcmp(pool[i].path, path))
 			return &pool[i];
@@ -309,10 +310,11 @@ static void test_store_is_held(void **state)
 	add_file("vms/web/initrd", "the initrd");
 	add_file("m", "a module");
 	for (unsigned i = 0; i < ARRAY_SIZE(calls); i++) {
-		held = 0;
+		held = unheld = 0;
 		in_task(calls[i]);
 		assert_int_equal(result, 0);
 		assert_int_not_equal(held, 0);
+		assert_int_equal(unheld, 0);
 		assert_int_equal(holds, 0);
 	}
 }
