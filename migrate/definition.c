@@ -4,7 +4,10 @@
  * it, so it is written after the guest runs. The source forgets its own only when the
  * target says that it has it, so that no fault leaves it nowhere (docs/handover.md).
  */
+#include "kernel/lib/format.h"
+#include "kernel/lib/string.h"
 #include "kernel/log.h"
+#include "kernel/mem.h"
 #include "kernel/store/stores.h"
 #include "kernel/time.h"
 #include "migrate/disks.h"
@@ -35,6 +38,28 @@ void definition_note_leaving(struct move *m, bool leaving)
 		    leaving ? "undefine" : "define", m->p.vm);
 }
 
+/* Nobody's definition is written over: one of that name, but another VM's. */
+static int check_kept(const struct vm *vm, char *why, size_t why_size)
+{
+	struct vm_config *kept = kzalloc(sizeof(*kept));
+	struct datastore *ds = stores_default();
+	int err = -E_NOMEM;
+
+	if (kept) {
+		stores_hold(ds);
+		err = vm_store_read(ds, vm->cfg.name, kept, why, why_size);
+		stores_release(ds);
+	}
+	if (err == -E_NOENT || vm_store_undefined(vm->cfg.name))
+		err = 0;
+	else if (!err && memcmp(kept->uuid, vm->cfg.uuid, sizeof(kept->uuid)))
+		err = -E_EXIST;
+	if (err == -E_EXIST)
+		ksnprintf(why, why_size, "another VM of that name is kept here");
+	kfree(kept);
+	return err;
+}
+
 int definition_keep(struct move *m)
 {
 	char why[160] = "";
@@ -44,7 +69,9 @@ int definition_keep(struct move *m)
 		log_info("migrate: %s: no datastore here keeps its definition", m->p.vm);
 		return -E_NOENT;
 	}
-	err = vm_store_keep(m->vm, why, sizeof(why));
+	err = check_kept(m->vm, why, sizeof(why));
+	if (!err)
+		err = vm_store_keep(m->vm, why, sizeof(why));
 	if (err)
 		log_warn("migrate: %s: its definition is not kept here: %s; when that is mended, "
 			 "'keep %s', else a restart of this host forgets it",
@@ -77,7 +104,9 @@ static int settle(struct move *m)
 		return -E_CLOSED;
 	m->st.stop = NULL;
 	err = stream_send(&m->st, STREAM_SETTLED, NULL, 0);
-	return err ? err : stream_expect(&m->st, STREAM_SETTLED, &r, time_ns() + KEEP_NS);
+	if (err && err != -E_CLOSED) /* one that closed may have said its own before */
+		return err;
+	return stream_expect(&m->st, STREAM_SETTLED, &r, time_ns() + KEEP_NS);
 }
 
 void definition_gone(struct move *m)

@@ -115,6 +115,10 @@ int receive_may_reserve(struct receiver *rx)
 
 	if (rx->file.data || rx->file.skip || m->facts->files_missing)
 		return stream_fail(&m->st, -E_PROTO, "RESERVE came before every boot file had");
+	/* it blocks: what may change meanwhile is looked at after it */
+	if (stores_default() && vm_store_check_arrival(stores_default(), m->offer->cfg.name, why,
+						       sizeof(why)) == -E_BUSY)
+		return stream_fail(&m->st, -E_BUSY, "a VM of that name is kept here: %s", why);
 	if (rx->busy)
 		return stream_fail(&m->st, -E_BUSY, "another move is under way here");
 	if (migrate_state()->drained)
@@ -124,9 +128,6 @@ int receive_may_reserve(struct receiver *rx)
 		return stream_fail(&m->st, -E_BUSY,
 				   "a VM of that name left here, which is not settled yet; restart "
 				   "this host when its datastore is well");
-	if (stores_default() && vm_store_check_arrival(stores_default(), m->offer->cfg.name, why,
-						       sizeof(why)) == -E_BUSY)
-		return stream_fail(&m->st, -E_BUSY, "a VM of that name is kept here: %s", why);
 	return m->from_store ? 0 : receive_disks_placed(rx);
 }
 

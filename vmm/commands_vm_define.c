@@ -154,9 +154,12 @@ static void define_kept(void)
 	struct vm *vm;
 
 	while (ds && !vm_store_next(ds, &cursor, name)) {
-		if (vm_store_undefined(name) || vm_find(name))
+		if (vm_find(name))
 			continue;
-		if (vm_store_define(name, &vm, why, sizeof(why)))
+		if (vm_store_undefined(name))
+			log_info("vm %s: kept, but it was undefined or left: 'define %s'", name,
+				 name);
+		else if (vm_store_define(name, &vm, why, sizeof(why)))
 			log_error("vm %s: not defined: %s", name, why);
 		else
 			start_if_wanted(vm);

@@ -203,7 +203,9 @@ int vm_store_check_arrival(struct datastore *ds, const char *name, char *why, si
 	struct ds_info info;
 	int err;
 
+	stores_hold(ds);
 	err = vm_store_head(ds, name, head, sizeof(head) - 1);
+	stores_release(ds);
 	if (err || memcmp(head, VM_STORE_ARRIVED, word))
 		return err;
 	head[sizeof(head) - 1] = '\0';

@@ -311,20 +311,26 @@ int stores_format(const char *name, const char *disk, char *why, size_t why_size
 int stores_close(const char *name, char *why, size_t why_size)
 {
 	struct store *s = find(name);
-	int err;
+	struct datastore *ds = s ? s->ds : NULL;
+	int err = -E_BUSY;
 
-	if (!s || !s->ds) {
+	if (!ds) {
 		ksnprintf(why, why_size, "is not open");
 		return -E_NOENT;
 	}
-	err = s->holds ? -E_BUSY : ds_close(s->ds);
+	if (!s->holds) {
+		/* It blocks: nobody may find it meanwhile, and wait for the lock of what is freed.
+		 */
+		s->ds = NULL;
+		err = ds_close(ds);
+	}
 	if (err == -E_BUSY) {
+		s->ds = ds;
 		ksnprintf(why, why_size, "objects of it are in use, by VMs or a save");
 		return err;
 	}
 	if (err)
 		log_error("store %s: closing: %s", name, err_text(err));
-	s->ds = NULL;
 	str_copy(s->why, "closed by the operator", sizeof(s->why));
 	if (s->aoe)
 		stores_let_go(s);

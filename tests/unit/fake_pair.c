@@ -557,6 +557,12 @@ __attribute__((weak)) int vm_store_keep(const struct vm *vm, char *why, size_t w
 	return -E_NOENT;
 }
 
+__attribute__((weak)) int vm_store_read(struct datastore *ds, const char *name,
+					struct vm_config *out, char *why, size_t why_size)
+{
+	return -E_NOENT;
+}
+
 __attribute__((weak)) int vm_store_gone(const char *name)
 {
 	return 0;

@@ -355,12 +355,64 @@ static void test_restore(void **state)
 	run(&kinds[5]);
 }
 
+/* ---- definitions ---------------------------------------------------------------------- */
+
+static void sleep_at_the_end(const char *line)
+{
+	if (fake_host == 0 && strstr(line, "stage 5"))
+		task_sleep_until(time_ns() + 5 * NS_PER_S);
+}
+
+/* The target has said all, and closed, before the source comes to it. */
+static void test_settled_came_first(void **state)
+{
+	fault_world_begin();
+	prepare_running(&kinds[0]);
+	fake_log_hook = sleep_at_the_end;
+	assert_int_equal(begin_hot(0), 0);
+	assert_int_equal(wait(0), 0);
+	assert_true(fault_runs(1));
+	check_definitions(1);
+	fault_world_end();
+}
+
+static struct vm_config other;
+
+static void keep_other(void)
+{
+	assert_int_equal(vm_store_take_conf(stores_default(), &other, ""), 0);
+}
+
+/* Another VM of that name is kept at the target, not defined: its definition is not written over.
+ */
+static void test_other_one_is_kept_there(void **state)
+{
+	fault_world_begin();
+	prepare_running(&kinds[0]);
+	other = fake_pair_find(0, "web")->cfg;
+	other.uuid[0] ^= 1;
+	other.vcpus = 7;
+	other.disk_count = 0;
+	world_in_task(1, keep_other);
+	assert_int_equal(begin_hot(0), 0);
+	assert_int_equal(wait(0), 0);
+	assert_true(fault_runs(1));
+	assert_non_null(strstr(world_text(1, "main", CONF), "vcpus 7"));
+	assert_true(fault_has(0, CONF));
+	fault_world_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_hot_local), cmocka_unit_test(test_hot_local_and_shared),
-	    cmocka_unit_test(test_suspended), cmocka_unit_test(test_cold),
-	    cmocka_unit_test(test_save),      cmocka_unit_test(test_restore),
+	    cmocka_unit_test(test_hot_local),
+	    cmocka_unit_test(test_hot_local_and_shared),
+	    cmocka_unit_test(test_suspended),
+	    cmocka_unit_test(test_cold),
+	    cmocka_unit_test(test_save),
+	    cmocka_unit_test(test_restore),
+	    cmocka_unit_test(test_settled_came_first),
+	    cmocka_unit_test(test_other_one_is_kept_there),
 	};
 
 	return cmocka_run_group_tests_name("faults", tests, NULL, NULL);

@@ -35,8 +35,13 @@ static int ram_submit(uint8_t data[][SECTOR_SIZE], struct blkdev *bd, struct blk
 	return 0;
 }
 
+/* Is the store to be found while its device is written to? */
+static unsigned found_meanwhile, writes;
+
 static int ata_submit(struct blkdev *bd, struct blk_request *rq)
 {
+	writes += rq->op == BLK_WRITE;
+	found_meanwhile += rq->op == BLK_WRITE && stores_find("main");
 	return ram_submit(ata_data, bd, rq);
 }
 
@@ -577,6 +582,26 @@ static void make_object(void)
 	ds_put(o);
 }
 
+static void close_main(void)
+{
+	char why[160];
+
+	assert_int_equal(stores_close("main", why, sizeof(why)), 0);
+}
+
+/* Whoever found it then would wait for the lock of what is freed. */
+static void test_not_found_while_it_closes(void **state)
+{
+	in_task(format_ata);
+	in_task(init);
+	in_task(make_object);
+	writes = found_meanwhile = 0;
+	in_task(close_main);
+	assert_int_not_equal(writes, 0);
+	assert_int_equal(found_meanwhile, 0);
+	assert_null(stores_find("main"));
+}
+
 static void pieces_done(struct blk_request *rq, int err)
 {
 	*(int *)rq->ctx = err;
@@ -652,13 +677,21 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	    T(test_whole_disk),	      T(test_none),
-	    T(test_partition),	      T(test_partition_is_bounded),
-	    T(test_bad_tables),	      T(test_shared),
-	    T(test_held_by_another),  T(test_own_reservation_from_before),
-	    T(test_other_name_on_it), T(test_not_formatted_or_away),
-	    T(test_format),	      T(test_format_held),
-	    T(test_default),	      T(test_held_is_not_closed),
+	    T(test_whole_disk),
+	    T(test_none),
+	    T(test_partition),
+	    T(test_partition_is_bounded),
+	    T(test_bad_tables),
+	    T(test_shared),
+	    T(test_held_by_another),
+	    T(test_own_reservation_from_before),
+	    T(test_other_name_on_it),
+	    T(test_not_formatted_or_away),
+	    T(test_format),
+	    T(test_format_held),
+	    T(test_default),
+	    T(test_held_is_not_closed),
+	    T(test_not_found_while_it_closes),
 	    T(test_disk_in_store),
 	};
 
