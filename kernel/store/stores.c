@@ -319,8 +319,7 @@ int stores_close(const char *name, char *why, size_t why_size)
 		return -E_NOENT;
 	}
 	if (!s->holds) {
-		/* It blocks: nobody may find it meanwhile, and wait for the lock of what is freed.
-		 */
+		/* It blocks; whoever found it would wait for the lock of what is freed. */
 		s->ds = NULL;
 		err = ds_close(ds);
 	}
