@@ -18,15 +18,13 @@ static void ask_task(void *arg)
 	struct move *m = arg;
 	int gone;
 
-	if (home)
-		stores_hold(home);
+	stores_hold(home);
 	gone = cold_source_asks(m, "this host restarted while it was leaving");
 	if (gone)
 		(void)!cold_gone(m);
 	else
 		move_set_vm_state(m->vm, VM_OFF);
-	if (home)
-		stores_release(home);
+	stores_release(home);
 	log_info("migrate: %s: %s", m->p.vm, gone ? "it is the other host's" : "it stayed here");
 	move_end(m, gone ? 0 : -E_CANCELLED);
 }

@@ -221,8 +221,7 @@ void cold_task(void *arg)
 	struct move *m = arg;
 	int err;
 
-	if (home)
-		stores_hold(home);
+	stores_hold(home);
 	err = send_cold(m);
 	if (err < 0)
 		err = send_last_words(m, err);
@@ -230,8 +229,7 @@ void cold_task(void *arg)
 		stays_here(m, err);
 	else
 		went(m);
-	if (home)
-		stores_release(home);
+	stores_release(home);
 	move_end(m, err < 0 ? err : 0);
 	if (err >= 0)
 		send_log_summary(m);

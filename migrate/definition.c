@@ -52,10 +52,10 @@ static int check_kept(const struct vm *vm, char *why, size_t why_size)
 	}
 	if (err == -E_NOENT || vm_store_undefined(vm->cfg.name))
 		err = 0;
-	else if (!err && memcmp(kept->uuid, vm->cfg.uuid, sizeof(kept->uuid)))
+	else if (!err && memcmp(kept->uuid, vm->cfg.uuid, sizeof(kept->uuid))) {
 		err = -E_EXIST;
-	if (err == -E_EXIST)
 		ksnprintf(why, why_size, "another VM of that name is kept here");
+	}
 	kfree(kept);
 	return err;
 }

@@ -53,7 +53,7 @@ struct datastore *stores_saved(const char *vm);
 /* Was a revert of that VM cut off: are its disks of several moments? Does not block. */
 bool stores_reverting(const char *vm);
 /* For tasks: it is not closed until it is released as often. */
-void stores_hold(struct datastore *ds);
+void stores_hold(struct datastore *ds); /* NULL, here and below: nothing to hold */
 void stores_release(struct datastore *ds);
 /* Is this local disk (or a part of it) an open store's? */
 bool stores_use_disk(const struct blkdev *bd);
